@@ -1,0 +1,6 @@
+//! Balancing: which endpoint serves the next request.
+
+pub mod breaker;
+pub mod endpoints;
+pub mod ewma;
+pub mod p2c;

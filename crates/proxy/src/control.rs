@@ -1,0 +1,8 @@
+//! What the control plane says: its streams, and their translation into our types.
+
+pub mod cache;
+pub mod destination;
+pub mod dns;
+pub mod identity;
+pub mod policy;
+pub mod stream;

@@ -1,0 +1,6 @@
+//! Traffic to our workload.
+
+pub mod accept;
+pub mod authorize;
+pub mod http;
+pub mod opaque;

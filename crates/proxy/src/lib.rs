@@ -1,0 +1,16 @@
+//! A sidecar proxy: carries the traffic of one workload, over mutual TLS where the peer is meshed.
+
+pub mod admin;
+pub mod balance;
+pub mod config;
+pub mod connect;
+pub mod control;
+pub mod detect;
+pub mod drain;
+pub mod inbound;
+pub mod orig_dst;
+pub mod outbound;
+pub mod route;
+pub mod run;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,6 @@
+//! Metrics, labels and logs.
+
+pub mod access_log;
+pub mod labels;
+pub mod log;
+pub mod metrics;
