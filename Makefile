@@ -1,0 +1,73 @@
+# Every command that CI runs, and CI runs nothing else. `make demo` and `make test` do all set-up.
+CACHE ?= $(or $(TULLE_CACHE),$(HOME)/.cache/tulle)
+BIN := $(CACHE)/venv/bin
+export TULLE_CACHE := $(CACHE)
+export CARGO_TARGET_DIR := $(CACHE)/target
+export PATH := $(BIN):$(PATH)
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: ## Python, stubs: what the fast tests need
+	@python3 tools/prepare.py stubs
+
+.PHONY: prepare
+prepare: ## All of it: Kubernetes' binaries, the proxy, the images
+	@python3 tools/prepare.py
+
+.PHONY: fmt
+fmt: setup ## Format Python and Rust
+	ruff format -q .
+	ruff check -q --fix .
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	ruff format -q --check .
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: setup fmt-check ## ruff, import contracts, sizes, clippy
+	ruff check -q .
+	lint-imports
+	python tools/sizes.py
+	nice cargo clippy -q --locked --workspace --all-targets -- -D warnings
+
+.PHONY: types
+types: setup ## mypy --strict
+	mypy
+
+.PHONY: test-fast
+test-fast: setup ## Unit tests: no root, no cluster
+	$(PYTEST) -m "not root and not apiserver and not cluster and not browser and not slow"
+
+.PHONY: test-rust
+test-rust: setup ## The proxy, the init program and their tests
+	nice cargo test -q --locked --workspace
+
+.PHONY: test-root
+test-root: setup ## Tests in network namespaces of their own, as root
+	$(PYTEST) -m "root and not cluster"
+	nice cargo test -q --locked --workspace -- --ignored
+
+.PHONY: test-wire
+test-wire: prepare ## The control plane on kube-apiserver and etcd alone
+	$(PYTEST) -m "apiserver"
+
+.PHONY: e2e
+e2e: prepare ## Stories on a real one-node Kubernetes of their own
+	$(PYTEST) -m "cluster" --durations=10
+
+.PHONY: test
+test: prepare lint types test-fast test-rust test-root test-wire e2e ## All of it
+
+.PHONY: demo
+demo: prepare ## The mesh on a local Kubernetes, with real traffic
+	$(BIN)/python tools/demo.py
+
+.PHONY: images
+images: setup ## Pack the images
+	python tools/images.py
