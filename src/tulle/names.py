@@ -41,6 +41,7 @@ DEBUG_CONTAINER: Final = "tulle-debug"
 IDENTITY_VOLUME: Final = "tulle-identity-end-entity"
 TOKEN_VOLUME: Final = "tulle-identity-token"
 XTABLES_VOLUME: Final = "tulle-proxy-init-xtables-lock"
+PODINFO_VOLUME: Final = "tulle-podinfo"
 
 # --- images ---
 
@@ -52,6 +53,7 @@ PROMETHEUS_IMAGE: Final = "docker.io/tulle/prometheus"
 # --- paths inside the containers ---
 
 IDENTITY_DIR: Final = "/var/run/linkerd/identity/end-entity"
+PODINFO_DIR: Final = "/var/run/linkerd/podinfo"
 TOKEN_DIR: Final = "/var/run/secrets/tokens"
 TOKEN_FILE: Final = "linkerd-identity-token"
 PROXY_BINARY: Final = "/usr/lib/tulle/tulle-proxy"
@@ -97,6 +99,7 @@ CONFIG_BETA_ANNOTATION_PREFIX: Final = "config.beta.linkerd.io/"
 OPAQUE_PORTS_ANNOTATION: Final = "config.linkerd.io/opaque-ports"
 DEFAULT_INBOUND_POLICY_ANNOTATION: Final = "config.linkerd.io/default-inbound-policy"
 SKIP_INBOUND_PORTS_ANNOTATION: Final = "config.linkerd.io/skip-inbound-ports"
+SKIP_OUTBOUND_PORTS_ANNOTATION: Final = "config.linkerd.io/skip-outbound-ports"
 
 CONTROL_NAMESPACE_LABEL: Final = "linkerd.io/control-plane-ns"
 WORKLOAD_NAMESPACE_LABEL: Final = "linkerd.io/workload-ns"
@@ -105,6 +108,7 @@ EXTENSION_LABEL: Final = "linkerd.io/extension"
 PROXY_OWNER_LABEL_PREFIX: Final = "linkerd.io/proxy-"  # then the owner's kind, lower case
 ADMISSION_WEBHOOKS_LABEL: Final = "config.linkerd.io/admission-webhooks"
 CNI_RESOURCE_LABEL: Final = "linkerd.io/cni-resource"
+IS_CONTROL_PLANE_LABEL: Final = "linkerd.io/is-control-plane"
 
 INJECTOR_WEBHOOK: Final = "linkerd-proxy-injector.linkerd.io"
 IDENTITY_AUDIENCE: Final = "identity.l5d.io"

@@ -1,0 +1,1 @@
+"""Injection: a pod comes in, the same pod with its proxy goes out."""
