@@ -1,0 +1,1 @@
+"""How any component listens, reports and stops."""
