@@ -1,5 +1,10 @@
 //! The tasks of the proxy container, seen from outside: its entry, its wait and its refusals.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic as the test may"
+)]
+
 use rcgen::{CertificateSigningRequestParams, KeyPair, PublicKeyData, SanType};
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,6 +1,11 @@
 //! Real rules in real network namespaces: what is applied, and where connections then arrive.
 //! Needs root, `ip` and both variants of iptables: `cargo test -p tulle-init -- --ignored`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic as the test may"
+)]
+
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::io::{Read, Write};
