@@ -1,0 +1,107 @@
+"""Accounts and the least that each component of the control plane must be allowed to do."""
+
+from typing import Any
+
+from tulle import names
+from tulle.install.objects import RBAC, Place
+
+Json = dict[str, Any]
+
+READ = ["get", "list", "watch"]
+
+
+def rule(group: str, resources: list[str], verbs: list[str], only: list[str] | None = None) -> Json:
+    found: Json = {"apiGroups": [group], "resources": resources, "verbs": verbs}
+    if only:
+        found["resourceNames"] = only
+    return found
+
+
+IDENTITY_RULES = [rule("authentication.k8s.io", ["tokenreviews"], ["create"])]
+IDENTITY_LOCAL_RULES = [rule("", ["events"], ["create", "patch"])]
+
+POLICY_KINDS = [
+    "authorizationpolicies",
+    "egressnetworks",
+    "httplocalratelimitpolicies",
+    "httproutes",
+    "meshtlsauthentications",
+    "networkauthentications",
+    "serverauthorizations",
+    "servers",
+]
+GATEWAY_KINDS = ["grpcroutes", "httproutes", "tcproutes", "tlsroutes"]
+
+DESTINATION_RULES = [
+    rule("", ["namespaces", "nodes", "pods", "services"], READ),
+    rule("discovery.k8s.io", ["endpointslices"], READ),
+    rule("linkerd.io", ["serviceprofiles"], READ),
+    rule("policy.linkerd.io", POLICY_KINDS, READ),
+    rule("gateway.networking.k8s.io", GATEWAY_KINDS, READ),
+    rule("split.smi-spec.io", ["trafficsplits"], READ),
+    rule("workload.linkerd.io", ["externalworkloads"], READ),
+]
+
+INJECTOR_RULES = [
+    rule("", ["namespaces", "replicationcontrollers"], READ),
+    rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], READ),
+    rule("batch", ["cronjobs", "jobs"], READ),
+    rule("", ["events"], ["create", "patch"]),
+]
+
+
+def accounts(place: Place) -> list[Json]:
+    """ServiceAccounts, roles and their bindings, in the order in which they are applied."""
+    injector = "proxy-injector"
+    return [
+        *_account(place, names.IDENTITY, "identity"),
+        *_account(place, names.DESTINATION, "destination"),
+        *_account(place, names.PROXY_INJECTOR, injector),
+        *_cluster_role(place, names.IDENTITY, "identity", IDENTITY_RULES),
+        *_cluster_role(place, names.DESTINATION, "destination", DESTINATION_RULES),
+        *_cluster_role(place, names.PROXY_INJECTOR, injector, INJECTOR_RULES),
+        *_role(place, names.IDENTITY, "identity", IDENTITY_LOCAL_RULES),
+    ]
+
+
+def cluster_role_name(namespace: str, component: str) -> str:
+    return f"{names.PROGRAM}-{namespace}-{component}"
+
+
+def _account(place: Place, name: str, component: str) -> list[Json]:
+    return [place.object("v1", "ServiceAccount", name, component)]
+
+
+def _cluster_role(place: Place, account: str, component: str, rules: list[Json]) -> list[Json]:
+    name = cluster_role_name(place.namespace, component)
+    version = f"{RBAC}/v1"
+    return [
+        place.cluster_object(version, "ClusterRole", name, component, rules=rules),
+        place.cluster_object(
+            version,
+            "ClusterRoleBinding",
+            name,
+            component,
+            roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
+            subjects=[_subject(place, account)],
+        ),
+    ]
+
+
+def _role(place: Place, account: str, component: str, rules: list[Json]) -> list[Json]:
+    version = f"{RBAC}/v1"
+    return [
+        place.object(version, "Role", account, component, rules=rules),
+        place.object(
+            version,
+            "RoleBinding",
+            account,
+            component,
+            roleRef={"apiGroup": RBAC, "kind": "Role", "name": account},
+            subjects=[_subject(place, account)],
+        ),
+    ]
+
+
+def _subject(place: Place, account: str) -> Json:
+    return {"kind": "ServiceAccount", "name": account, "namespace": place.namespace}

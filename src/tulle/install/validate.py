@@ -1,0 +1,181 @@
+"""Judges values before anything is rendered: each error names the key, what it holds, and what may stand there."""
+
+import ipaddress
+import re
+from decimal import Decimal
+from typing import Any
+
+from tulle.install.values import BadValue
+
+Json = dict[str, Any]
+
+INBOUND_POLICIES = (
+    "all-unauthenticated",
+    "all-authenticated",
+    "cluster-unauthenticated",
+    "cluster-authenticated",
+    "deny",
+    "audit",
+)
+LOG_LEVELS = ("off", "error", "warn", "info", "debug", "trace")
+_LEVEL = "|".join(LOG_LEVELS)
+LOG_FILTER = re.compile(
+    rf"^(?:{_LEVEL}|[\w:.\-]+(?:\[[^\]]*\])?(?:=(?:{_LEVEL}))?|\[[^\]]*\](?:=(?:{_LEVEL}))?)$", re.I
+)
+DURATION = re.compile(r"^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h|d))+$")
+VERSION = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}$")
+DNS_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+QUANTITY = re.compile(r"^(\d+(?:\.\d*)?|\.\d+)([numkKMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$")
+FACTORS = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10) ** 3, "K": Decimal(10) ** 3, "M": Decimal(10) ** 6, "G": Decimal(10) ** 9,
+    "T": Decimal(10) ** 12, "P": Decimal(10) ** 15, "E": Decimal(10) ** 18,
+    "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30,
+    "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
+}  # fmt: skip
+
+
+def validate(values: Json) -> None:
+    """Raises BadValue with the first value that cannot work."""
+    _names(values)
+    _networks("clusterNetworks", values["clusterNetworks"])
+    _networks("proxyInit.skipSubnets", values["proxyInit"]["skipSubnets"])
+    _numbers(values)
+    _choices(values)
+    validate_proxy(values["proxy"], "proxy.")
+    for key in ("ignoreInboundPorts", "ignoreOutboundPorts", "kubeAPIServerPorts"):
+        port_list(f"proxyInit.{key}", values["proxyInit"][key])
+
+
+def validate_proxy(proxy: Json, prefix: str) -> None:
+    log_filter(f"{prefix}logLevel", proxy["logLevel"])
+    one_of(f"{prefix}logFormat", proxy["logFormat"], ("plain", "json"))
+    one_of(f"{prefix}accessLog", proxy["accessLog"], ("", "apache", "json"))
+    one_of(f"{prefix}logHTTPHeaders", proxy["logHTTPHeaders"], ("off", "insecure"))
+    one_of(f"{prefix}defaultInboundPolicy", proxy["defaultInboundPolicy"], INBOUND_POLICIES)
+    modes = ("transparent", "transport-header")
+    one_of(f"{prefix}outboundTransportMode", proxy["outboundTransportMode"], modes)
+    for name, port in proxy["ports"].items():
+        port_number(f"{prefix}ports.{name}", port)
+    for key in ("opaquePorts", "requireIdentityOnInboundPorts"):
+        port_list(f"{prefix}{key}", proxy[key])
+    for key in (
+        "outboundConnectTimeout",
+        "inboundConnectTimeout",
+        "outboundDiscoveryCacheUnusedTimeout",
+        "inboundDiscoveryCacheUnusedTimeout",
+    ):
+        duration(f"{prefix}{key}", proxy[key])
+    for name, resource in proxy["resources"].items():
+        request_and_limit(f"{prefix}resources.{name}", resource["request"], resource["limit"])
+    _distinct_ports(proxy["ports"], f"{prefix}ports")
+
+
+def _names(values: Json) -> None:
+    for key in ("clusterDomain", "identityTrustDomain"):
+        if not DNS_NAME.match(values[key] or "x"):
+            raise BadValue(f"{key} is {values[key]!r}, which is not a lower-case DNS name")
+    versions = {
+        "controllerImageVersion": values["controllerImageVersion"],
+        "linkerdVersion": values["linkerdVersion"],
+        "proxy.image.version": values["proxy"]["image"]["version"],
+    }
+    for key, version in versions.items():
+        if version and not VERSION.match(version):
+            raise BadValue(f"{key} is {version!r}, which is not a version tag such as 0.1.0")
+
+
+def _numbers(values: Json) -> None:
+    if values["controllerReplicas"] < 1:
+        raise BadValue(f"controllerReplicas is {values['controllerReplicas']}; at least 1 is needed")
+    if values["controllerUID"] < 1:
+        raise BadValue("controllerUID is 0, and the control plane never runs as root")
+    if values["proxy"]["uid"] < 1:
+        raise BadValue("proxy.uid is 0; traffic of root would then skip the proxy")
+    seconds = values["proxyInjector"]["timeoutSeconds"]
+    if not 1 <= seconds <= 30:
+        raise BadValue(f"proxyInjector.timeoutSeconds is {seconds}; it lies between 1 and 30")
+    issuer = values["identity"]["issuer"]
+    for key in ("clockSkewAllowance", "issuanceLifetime"):
+        duration(f"identity.issuer.{key}", issuer[key])
+
+
+def _choices(values: Json) -> None:
+    one_of("controllerLogLevel", values["controllerLogLevel"].lower(), LOG_LEVELS)
+    one_of("controllerLogFormat", values["controllerLogFormat"], ("plain", "json"))
+    one_of("imagePullPolicy", values["imagePullPolicy"], ("Always", "IfNotPresent", "Never"))
+    one_of("webhookFailurePolicy", values["webhookFailurePolicy"], ("Ignore", "Fail"))
+    one_of("proxyInit.iptablesMode", values["proxyInit"]["iptablesMode"], ("nft", "legacy", "plain"))
+    schemes = ("linkerd.io/tls", "kubernetes.io/tls")
+    one_of("identity.issuer.scheme", values["identity"]["issuer"]["scheme"], schemes)
+
+
+def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        choices = ", ".join(item or '""' for item in allowed)
+        raise BadValue(f"{key} is {value!r}; it must be one of: {choices}")
+
+
+def log_filter(key: str, text: str) -> None:
+    for directive in re.split(r",(?![^\[]*\])", text):
+        if not LOG_FILTER.match(directive.strip()):
+            raise BadValue(
+                f"{key} is {text!r}: {directive!r} is neither a level ({', '.join(LOG_LEVELS)}) "
+                "nor target=level"
+            )
+
+
+def duration(key: str, text: str) -> None:
+    if not DURATION.match(text):
+        raise BadValue(f"{key} is {text!r}, which is not a duration such as 300ms, 20s or 24h0m0s")
+
+
+def port_number(key: str, port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise BadValue(f"{key} is {port}; a port lies between 1 and 65535")
+
+
+def port_list(key: str, text: str) -> None:
+    """Ports and ranges, separated by commas: 25,8000-8010."""
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        low, dash, high = item.partition("-")
+        if not low.isdigit() or (dash and not high.isdigit()):
+            raise BadValue(f"{key} is {text!r}: {item!r} is not a port or a range such as 80-90")
+        port_number(key, int(low))
+        if dash:
+            port_number(key, int(high))
+            if int(high) < int(low):
+                raise BadValue(f"{key} is {text!r}: the range {item} runs backwards")
+
+
+def quantity(key: str, text: str) -> Decimal:
+    match = QUANTITY.match(text)
+    if match is None:
+        raise BadValue(f"{key} is {text!r}, which is not a quantity such as 100m or 64Mi")
+    number, suffix = Decimal(match[1]), match[2] or ""
+    if suffix in FACTORS:
+        return number * FACTORS[suffix]
+    return number * Decimal(10) ** int(suffix[1:])
+
+
+def request_and_limit(key: str, request: str, limit: str) -> None:
+    wanted = quantity(f"{key}.request", request) if request else None
+    allowed = quantity(f"{key}.limit", limit) if limit else None
+    if wanted is not None and allowed is not None and wanted > allowed:
+        raise BadValue(f"{key}: the request {request} is above the limit {limit}")
+
+
+def _networks(key: str, text: str) -> None:
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            ipaddress.ip_network(item)
+        except ValueError as error:
+            raise BadValue(f"{key}: {item!r} is not a network such as 10.0.0.0/8: {error}") from error
+
+
+def _distinct_ports(ports: Json, key: str) -> None:
+    seen: dict[int, str] = {}
+    for name, port in ports.items():
+        if port in seen:
+            raise BadValue(f"{key}.{name} and {key}.{seen[port]} are both {port}")
+        seen[port] = name
