@@ -43,10 +43,9 @@ fn status_line(port: u16) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.set_write_timeout(Some(ANSWER_WITHIN))?;
-    write!(
-        stream,
-        "GET /ready HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n"
-    )?;
+    let request =
+        format!("GET /ready HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?; // in one segment
     let mut head = Vec::new();
     let mut buffer = [0; 256];
     while !head.contains(&b'\n') && head.len() < 1024 {
