@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tulle import names
+from tulle.durations import seconds
 from tulle.injector import units
 from tulle.injector.settings import INBOUND_POLICIES, Settings
 
@@ -55,7 +56,7 @@ def _cpu_limit(text: str) -> Fields:
 
 
 def _close_wait(text: str) -> Fields:
-    return {"close_wait_seconds": int(units.seconds(text))}
+    return {"close_wait_seconds": int(seconds(text))}
 
 
 def _nonempty(text: str) -> str:

@@ -8,21 +8,11 @@ import math
 import re
 from collections.abc import Mapping
 
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ns|us|µs|ms|s|m|h)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+from tulle.durations import seconds
+
 _QUANTITY = re.compile(
     r"(\d+(?:\.\d*)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[+-]?\d+|E[+-]?\d+)?"
 )
-
-
-def seconds(text: str) -> float:
-    """A duration as Kubernetes writes it: 100ms, 5s, 1m30s."""
-    parts = list(_DURATION_PART.finditer(text))
-    if text == "0":
-        return 0.0
-    if not parts or "".join(part.group() for part in parts) != text:
-        raise ValueError("a duration is a number with a unit, such as 100ms, 5s or 1m30s")
-    return sum(float(part[1]) * _SECONDS[part[2]] for part in parts)
 
 
 def milliseconds(text: str) -> str:
