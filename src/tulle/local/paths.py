@@ -1,0 +1,64 @@
+"""Where the launcher keeps things: caches that outlive every cluster, a folder per cluster."""
+
+import os
+import pwd
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """Folders below one cache root, shared by all clusters and kept by `down --purge`."""
+
+    root: Path
+
+    @property
+    def bin(self) -> Path:
+        return self.root / "bin"
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
+
+    @property
+    def own_images(self) -> Path:
+        """Images that the launcher packs itself, apart from those of the mesh."""
+        return self.root / "local-images"
+
+    @property
+    def deb(self) -> Path:
+        return self.root / "deb"
+
+    @property
+    def manifests(self) -> Path:
+        return self.root / "manifests"
+
+    @property
+    def modules(self) -> Path:
+        return self.root / "gomod"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "gobuild"
+
+
+def caller_home() -> Path:
+    """The home of the person who typed the command: under sudo that of SUDO_USER."""
+    user = os.environ.get("SUDO_USER")
+    if user and os.geteuid() == 0:
+        try:
+            return Path(pwd.getpwnam(user).pw_dir)
+        except KeyError:
+            return Path.home()
+    return Path.home()
+
+
+def caches() -> Caches:
+    """$TULLE_CACHE, else ~/.cache/tulle of the caller."""
+    root = os.environ.get("TULLE_CACHE")
+    return Caches(Path(root) if root else caller_home() / ".cache" / "tulle")
+
+
+def clusters_root() -> Path:
+    """$TULLE_LOCAL_ROOT, else /var/lib/tulle: state of every cluster, one folder per name."""
+    return Path(os.environ.get("TULLE_LOCAL_ROOT", "/var/lib/tulle"))
