@@ -68,6 +68,15 @@ def merge(base: Json, over: Json, *, source: str, prefix: str = "") -> Json:
     return result
 
 
+def laid_over(base: Json, over: Json) -> Json:
+    """Two trees as one, with `over` winning; nothing is judged."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = laid_over(result[key], value) if both else value
+    return result
+
+
 def _of_kind(default: Any, value: Any, path: str, source: str) -> Any:
     if value is None:
         return type(default)()

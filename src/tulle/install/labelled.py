@@ -1,0 +1,70 @@
+"""All objects of an install, found by their label whatever their kind: what an uninstall deletes."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from tulle import names
+from tulle.k8s.client import Client, NotFound
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind that installs consist of. Its objects are deleted in the order of KINDS."""
+
+    api_version: str
+    kind: str
+    plural: str
+
+    @property
+    def path(self) -> str:
+        return f"/{'api' if '/' not in self.api_version else 'apis'}/{self.api_version}/{self.plural}"
+
+
+# Webhooks first: nobody must wait for an injector that is gone. Definitions last: with them go
+# the objects of their kinds.
+KINDS = (
+    Kind("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
+    Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+    Kind("apiregistration.k8s.io/v1", "APIService", "apiservices"),
+    Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings"),
+    Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
+    Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
+    Kind("rbac.authorization.k8s.io/v1", "Role", "roles"),
+    Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    Kind("apps/v1", "Deployment", "deployments"),
+    Kind("apps/v1", "DaemonSet", "daemonsets"),
+    Kind("batch/v1", "CronJob", "cronjobs"),
+    Kind("v1", "Service", "services"),
+    Kind("v1", "ConfigMap", "configmaps"),
+    Kind("v1", "Secret", "secrets"),
+    Kind("v1", "ServiceAccount", "serviceaccounts"),
+    Kind("v1", "Namespace", "namespaces"),
+    Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
+)  # fmt: skip
+
+
+async def labelled_objects(client: Client, selector: str) -> list[Json]:
+    async with asyncio.TaskGroup() as tasks:
+        listings = [tasks.create_task(_listed(client, kind, selector)) for kind in KINDS]
+    return [item for listing in listings for item in listing.result()]
+
+
+async def _listed(client: Client, kind: Kind, selector: str) -> list[Json]:
+    try:
+        items = await client.list(kind.path, labelSelector=selector)
+    except NotFound:
+        return []
+    return [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in items]
+
+
+def of_control_plane(objects: list[Json]) -> list[Json]:
+    """Without what Kubernetes makes from them by itself: pods, ReplicaSets, EndpointSlices."""
+    return [item for item in objects if not item["metadata"].get("ownerReferences")]
+
+
+async def extensions(client: Client) -> list[Json]:
+    """Namespaces of the extensions, such as viz."""
+    return await client.list("/api/v1/namespaces", labelSelector=names.EXTENSION_LABEL)
