@@ -1,0 +1,183 @@
+"""Pack the container images from images/*.toml into OCI archives, without a daemon or a registry.
+
+    python tools/images.py [--profile dev|release] [NAME…]
+
+Archives go to ~/.cache/tulle/images/NAME.tar (TULLE_CACHE moves the cache). Layers are kept by a
+hash of what went into them, so only what changed is made anew. `--pin NAME` writes the exact
+wheels, with their hashes, that images/wheels/NAME.in asks for.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from packing import archive, binaries, debian, description, layers, pins, process, python
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "images"
+BINARY_FOLDER = "usr/lib/tulle"
+Makers = tuple[ModuleType, ...]
+
+
+def cache_root() -> Path:
+    return Path(os.environ.get("TULLE_CACHE", Path.home() / ".cache" / "tulle"))
+
+
+def version() -> str:
+    text = (ROOT / "src/tulle/names.py").read_text()
+    found = re.search(r'^VERSION: Final = "([^"]+)"', text, re.MULTILINE)
+    if found is None:
+        raise SystemExit("images: src/tulle/names.py names no VERSION")
+    return found[1]
+
+
+def recipe(*makers: ModuleType) -> list[str]:
+    """A layer is made anew, too, when the code that makes it has changed."""
+    return [layers.file_digest(Path(maker.__file__ or "")) for maker in makers]
+
+
+class Packer:
+    def __init__(self, cache: Path, profile: str) -> None:
+        self.cache = cache
+        self.profile = profile
+        self.architecture = debian.architecture()
+
+    def pack(self, image: description.Image) -> None:
+        print(f"{image.tag}", file=sys.stderr, flush=True)
+        made = [self._base(image.base)]
+        if image.wheels is not None:
+            made.append(self._wheels(image.wheels))
+        if image.binaries:
+            made.append(self._binaries(image.binaries))
+        if image.files:
+            made.append(self._files(image.files))
+        self._archive(image, made)
+
+    def _layer(
+        self, what: str, seed: object, makers: Makers, fill: Callable[[Path], None]
+    ) -> archive.Layer:
+        """The layer that `fill` makes, unless the same `seed` has made it before."""
+        text = json.dumps([what, seed, recipe(*makers, layers), self.architecture])
+        key = hashlib.sha256(text.encode()).hexdigest()[:32]
+        tar, digest = (self.cache / "layers" / f"{key}{end}" for end in (".tar", ".sha256"))
+        if not digest.exists():
+            tree = self.cache / "layers" / f"{key}.tree"
+            shutil.rmtree(tree, ignore_errors=True)
+            with process.step(what):
+                tree.mkdir(parents=True)
+                fill(tree)
+                layers.write_layer(tree, tar)
+            digest.write_text(layers.file_digest(tar))
+            shutil.rmtree(tree)
+        return archive.Layer(tar, digest.read_text())
+
+    def _base(self, name: str) -> archive.Layer:
+        rootfs = description.read_rootfs(IMAGES / "rootfs" / f"{name}.toml")
+
+        def fill(tree: Path) -> None:
+            debian.unpack(rootfs, self.cache / "deb", tree)
+            if rootfs.is_compiled:
+                python.compile_all(tree)
+
+        return self._layer(f"Debian base {name}", repr(rootfs), (debian, python), fill)
+
+    def _wheels(self, name: str) -> archive.Layer:
+        pinned = IMAGES / "wheels" / name
+
+        def fill(tree: Path) -> None:
+            python.install_wheels(pinned, tree)
+            python.compile_all(tree)
+
+        return self._layer(f"wheels of {name}", pinned.read_text(), (python,), fill)
+
+    def _binaries(self, packages: tuple[str, ...]) -> archive.Layer:
+        with process.step(f"cargo build --profile {self.profile} of {', '.join(packages)}"):
+            built = binaries.build(packages, self.profile, ROOT, self.cache)
+
+        def fill(tree: Path) -> None:
+            folder = tree / BINARY_FOLDER
+            folder.mkdir(parents=True)
+            for name, path in built.items():
+                shutil.copyfile(path, folder / name)
+                (folder / name).chmod(0o755)
+
+        seed = {name: layers.file_digest(path) for name, path in built.items()}
+        return self._layer(", ".join(packages), seed, (), fill)
+
+    def _files(self, files: tuple[description.Files, ...]) -> archive.Layer:
+        def fill(tree: Path) -> None:
+            for file in files:
+                copy(ROOT / file.source, tree / file.to)
+                if file.is_compiled:
+                    python.compile_all(tree, file.to)
+
+        seed = [(repr(file), layers.tree_digest(ROOT / file.source)) for file in files]
+        return self._layer(", ".join(file.source for file in files), seed, (python,), fill)
+
+    def _archive(self, image: description.Image, made: list[archive.Layer]) -> None:
+        out = self.cache / "images" / f"{image.name}.tar"
+        stamp = self.cache / "layers" / f"{image.name}.stamp"
+        seed = json.dumps([repr(image), [layer.digest for layer in made], recipe(archive)])
+        if out.exists() and stamp.exists() and stamp.read_text() == seed:
+            print(f"  unchanged, {size(out)}", file=sys.stderr)
+            return
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with process.step(f"archive {out}"):
+            archive.write_archive(image, made, self.architecture, out)
+        stamp.write_text(seed)
+        print(f"  {size(out)}", file=sys.stderr)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Files as everybody may read them, whatever the builder's umask was."""
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    elif source.is_dir():
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyi", ".stubs", ".gitkeep")
+        shutil.copytree(
+            source, target, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True
+        )
+    else:
+        raise description.BadDescription(f"{source} does not exist, but an image wants it")
+    for path in [target, *target.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--profile", default="release", help="cargo's profile (default release)")
+    parser.add_argument("--pin", metavar="NAME", help="resolve images/wheels/NAME.in anew")
+    given = parser.parse_args()
+    started = time.monotonic()
+    try:
+        if given.pin:
+            pins.pin(IMAGES / "wheels" / f"{given.pin}.in")
+            return
+        names = given.names or sorted(path.stem for path in IMAGES.glob("*.toml"))
+        chosen = [description.read_image(IMAGES / f"{name}.toml", version()) for name in names]
+        packer = Packer(cache_root(), given.profile)
+        for image in chosen:
+            packer.pack(image)
+    except (description.BadDescription, process.ToolFailed) as error:
+        raise SystemExit(f"images: {error}") from error
+    print(f"images: {len(chosen)} in {time.monotonic() - started:.1f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Packs the container images from files, without a daemon or a registry."""
