@@ -146,7 +146,7 @@ class Settings:
         found: Json = {}
         for path, (field, convert) in _FIELDS.items():
             value = _at(values, path)
-            if value is None or (value == "" and convert is not str):
+            if value is None or (value == "" and convert not in (str, _listed)):
                 continue
             try:
                 found[field] = convert(value)

@@ -78,15 +78,33 @@ def inject(
         pod_labels=metadata.get("labels") or {},
         port_names=_port_names(spec),
     )
-    if component == names.IDENTITY:  # its proxy is certified by the container that would wait
-        meant = replace(meant, settings=replace(meant.settings, await_proxy=False))
+    final = _of_component(meant.settings, component)
     warnings = (*meant.warnings, *_udp_warnings(spec))
-    _add_containers(spec, meant.settings, component)
+    _add_containers(spec, final, component)
     own.update(added)
-    own.update(_made_by(meant.settings, created_by))
+    own.update(_made_by(final, created_by))
     metadata["annotations"] = own
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(settings, namespace, owner)}
     return Injection(pod, None, own, warnings, decision.annotation_at)
+
+
+def _of_component(settings: Settings, component: str | None) -> Settings:
+    """The control plane's own pods end at once, and identity's waits for nobody.
+
+    Its proxy is certified by the container that would wait for it, and it cannot ask for a policy
+    before; so it is told that nobody may reach the service without TLS.
+    """
+    if component is None:
+        return settings
+    if component != names.IDENTITY:
+        return replace(settings, wait_before_exit_seconds=0)
+    return replace(
+        settings,
+        wait_before_exit_seconds=0,
+        await_proxy=False,
+        default_inbound_policy="all-unauthenticated",
+        require_tls_ports=str(names.IDENTITY_GRPC_PORT),
+    )
 
 
 def _inherited(
