@@ -1,0 +1,1 @@
+"""One watched index of the cluster, used by destination and policy."""
