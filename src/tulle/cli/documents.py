@@ -1,4 +1,4 @@
-"""Reads Kubernetes objects from files, folders, standard input or an https address, and changes each of them."""
+"""Reads Kubernetes objects from files, folders, standard input or https, and changes them."""
 
 import re
 import sys
@@ -71,7 +71,7 @@ def _downloaded(address: str) -> str:
 def objects(name: str, text: str) -> Iterator[Any]:
     """The documents of one text; empty ones are left out."""
     try:
-        for document in yaml.load_all(text, Loader=Loader):  # noqa: S506
+        for document in yaml.load_all(text, Loader=Loader):
             if document is not None:
                 yield document
     except yaml.MarkedYAMLError as error:
@@ -83,7 +83,7 @@ def objects(name: str, text: str) -> Iterator[Any]:
 
 
 def changed(name: str, document: Any, change: Callable[[Json], Json | None]) -> Json | None:
-    """A document with `change` done to it, or to each item if it is a List. None: nothing is left."""
+    """A document with `change` done to it, or to each item of a List. None: nothing is left."""
     if not isinstance(document, dict):
         raise Failure(f"{name}: a Kubernetes object is a map of keys, not {document!r:.60}")
     is_list = str(document.get("kind", "")).endswith("List") and "items" in document

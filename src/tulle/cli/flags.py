@@ -1,4 +1,4 @@
-"""The flags of install, upgrade and inject, each with the value that it sets and the annotation that stands for it."""
+"""The flags of install, upgrade and inject: the value each sets, the annotation it becomes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,46 +31,168 @@ class Flag:
 
 PROXY = (
     Flag("proxy-image", "proxy.image.name", "Image of the proxy.", annotation="proxy-image"),
-    Flag("proxy-version", "proxy.image.version", "Tag of the proxy's image.", annotation="proxy-version"),
-    Flag("image-pull-policy", "imagePullPolicy", "Pull policy of images.", annotation="image-pull-policy"),
-    Flag("inbound-port", "proxy.ports.inbound", "Port for inbound traffic.", int, annotation="inbound-port"),
-    Flag("outbound-port", "proxy.ports.outbound", "Port for outbound traffic.", int, annotation="outbound-port"),
+    Flag(
+        "proxy-version",
+        "proxy.image.version",
+        "Tag of the proxy's image.",
+        annotation="proxy-version",
+    ),
+    Flag(
+        "image-pull-policy",
+        "imagePullPolicy",
+        "Pull policy of images.",
+        annotation="image-pull-policy",
+    ),
+    Flag(
+        "inbound-port",
+        "proxy.ports.inbound",
+        "Port for inbound traffic.",
+        int,
+        annotation="inbound-port",
+    ),
+    Flag(
+        "outbound-port",
+        "proxy.ports.outbound",
+        "Port for outbound traffic.",
+        int,
+        annotation="outbound-port",
+    ),
     Flag("control-port", "proxy.ports.control", "Port of tap.", int, annotation="control-port"),
-    Flag("admin-port", "proxy.ports.admin", "Port of metrics and probes.", int, annotation="admin-port"),
-    Flag("skip-inbound-ports", "proxyInit.ignoreInboundPorts", "Ports and ranges that go past the proxy, inbound.", annotation="skip-inbound-ports"),
-    Flag("skip-outbound-ports", "proxyInit.ignoreOutboundPorts", "Ports and ranges that go past the proxy, outbound.", annotation="skip-outbound-ports"),
+    Flag(
+        "admin-port",
+        "proxy.ports.admin",
+        "Port of metrics and probes.",
+        int,
+        annotation="admin-port",
+    ),
+    Flag(
+        "skip-inbound-ports",
+        "proxyInit.ignoreInboundPorts",
+        "Ports and ranges that go past the proxy, inbound.",
+        annotation="skip-inbound-ports",
+    ),
+    Flag(
+        "skip-outbound-ports",
+        "proxyInit.ignoreOutboundPorts",
+        "Ports and ranges that go past the proxy, outbound.",
+        annotation="skip-outbound-ports",
+    ),
     Flag("proxy-uid", "proxy.uid", "User that the proxy runs as.", int, annotation="proxy-uid"),
     Flag("proxy-gid", "proxy.gid", "Group that the proxy runs as.", int, annotation="proxy-gid"),
-    Flag("proxy-log-level", "proxy.logLevel", "Log filter of the proxy.", annotation="proxy-log-level"),
-    Flag("proxy-cpu-request", "proxy.resources.cpu.request", "CPU that the proxy requests.", annotation="proxy-cpu-request"),
-    Flag("proxy-cpu-limit", "proxy.resources.cpu.limit", "CPU that the proxy may use.", annotation="proxy-cpu-limit"),
-    Flag("proxy-memory-request", "proxy.resources.memory.request", "Memory that the proxy requests.", annotation="proxy-memory-request"),
-    Flag("proxy-memory-limit", "proxy.resources.memory.limit", "Memory that the proxy may use.", annotation="proxy-memory-limit"),
-    Flag("enable-external-profiles", "proxy.enableExternalProfiles", "Look up names outside the cluster too.", bool, constant=True, annotation="enable-external-profiles"),
-    Flag("default-inbound-policy", "proxy.defaultInboundPolicy", "What holds where no Server says otherwise.", annotation="default-inbound-policy"),
-)  # fmt: skip
+    Flag(
+        "proxy-log-level",
+        "proxy.logLevel",
+        "Log filter of the proxy.",
+        annotation="proxy-log-level",
+    ),
+    Flag(
+        "proxy-cpu-request",
+        "proxy.resources.cpu.request",
+        "CPU that the proxy requests.",
+        annotation="proxy-cpu-request",
+    ),
+    Flag(
+        "proxy-cpu-limit",
+        "proxy.resources.cpu.limit",
+        "CPU that the proxy may use.",
+        annotation="proxy-cpu-limit",
+    ),
+    Flag(
+        "proxy-memory-request",
+        "proxy.resources.memory.request",
+        "Memory that the proxy requests.",
+        annotation="proxy-memory-request",
+    ),
+    Flag(
+        "proxy-memory-limit",
+        "proxy.resources.memory.limit",
+        "Memory that the proxy may use.",
+        annotation="proxy-memory-limit",
+    ),
+    Flag(
+        "enable-external-profiles",
+        "proxy.enableExternalProfiles",
+        "Look up names outside the cluster too.",
+        bool,
+        constant=True,
+        annotation="enable-external-profiles",
+    ),
+    Flag(
+        "default-inbound-policy",
+        "proxy.defaultInboundPolicy",
+        "What holds where no Server says otherwise.",
+        annotation="default-inbound-policy",
+    ),
+)
 
 CONTROL = (
     Flag("controller-log-level", "controllerLogLevel", "Log level of the control plane."),
     Flag("controller-replicas", "controllerReplicas", "Replicas of each component.", int),
     Flag("controller-uid", "controllerUID", "User that the control plane runs as.", int),
     Flag("controller-gid", "controllerGID", "Group that the control plane runs as.", int),
-    Flag("disable-h2-upgrade", "enableH2Upgrade", "Keep HTTP/1 as it is between proxies.", bool, constant=False),
-    Flag("enable-endpoint-slices", "enableEndpointSlices", "Kept for older scripts: EndpointSlices are always used.", bool, constant=True),
+    Flag(
+        "disable-h2-upgrade",
+        "enableH2Upgrade",
+        "Keep HTTP/1 as it is between proxies.",
+        bool,
+        constant=False,
+    ),
+    Flag(
+        "enable-endpoint-slices",
+        "enableEndpointSlices",
+        "Kept for older scripts: EndpointSlices are always used.",
+        bool,
+        constant=True,
+    ),
     Flag("tulle-cni-enabled", "cniEnabled", "A CNI plugin sets the redirect.", bool, constant=True),
-    Flag("identity-issuance-lifetime", "identity.issuer.issuanceLifetime", "How long a leaf certificate holds."),
-    Flag("identity-clock-skew-allowance", "identity.issuer.clockSkewAllowance", "How far clocks may be apart."),
-    Flag("identity-trust-anchors-file", "identityTrustAnchorsPEM", "Trust anchors, PEM.", is_file=True),
-    Flag("identity-issuer-certificate-file", "identity.issuer.tls.crtPEM", "The issuer's certificate, PEM.", is_file=True),
-    Flag("identity-issuer-key-file", "identity.issuer.tls.keyPEM", "The issuer's private key, PEM.", is_file=True),
-)  # fmt: skip
+    Flag(
+        "identity-issuance-lifetime",
+        "identity.issuer.issuanceLifetime",
+        "How long a leaf certificate holds.",
+    ),
+    Flag(
+        "identity-clock-skew-allowance",
+        "identity.issuer.clockSkewAllowance",
+        "How far clocks may be apart.",
+    ),
+    Flag(
+        "identity-trust-anchors-file",
+        "identityTrustAnchorsPEM",
+        "Trust anchors, PEM.",
+        is_file=True,
+    ),
+    Flag(
+        "identity-issuer-certificate-file",
+        "identity.issuer.tls.crtPEM",
+        "The issuer's certificate, PEM.",
+        is_file=True,
+    ),
+    Flag(
+        "identity-issuer-key-file",
+        "identity.issuer.tls.keyPEM",
+        "The issuer's private key, PEM.",
+        is_file=True,
+    ),
+)
 
 INSTALL_ONLY = (
     Flag("cluster-domain", "clusterDomain", "DNS domain of the cluster."),
     Flag("identity-trust-domain", "identityTrustDomain", "Trust domain of all identities."),
-    Flag("identity-external-issuer", "identity.issuer.scheme", "Somebody else writes the issuer's Secret.", bool, constant="kubernetes.io/tls"),
-    Flag("identity-external-ca", "identity.externalCA", "Somebody else writes the trust anchors' ConfigMap.", bool, constant=True),
-)  # fmt: skip
+    Flag(
+        "identity-external-issuer",
+        "identity.issuer.scheme",
+        "Somebody else writes the issuer's Secret.",
+        bool,
+        constant="kubernetes.io/tls",
+    ),
+    Flag(
+        "identity-external-ca",
+        "identity.externalCA",
+        "Somebody else writes the trust anchors' ConfigMap.",
+        bool,
+        constant=True,
+    ),
+)
 
 
 def flag_options(flags: Iterable[Flag]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -82,7 +204,9 @@ def flag_options(flags: Iterable[Flag]) -> Callable[[Callable[..., Any]], Callab
             if flag.name.startswith("tulle-"):
                 names.append(f"--{flag.name.replace('tulle-', 'linkerd-', 1)}")
             if flag.constant is None:
-                option = click.option(*names, flag.key, type=flag.kind, default=None, help=flag.help)
+                option = click.option(
+                    *names, flag.key, type=flag.kind, default=None, help=flag.help
+                )
             else:
                 option = click.option(
                     *names, flag.key, is_flag=True, flag_value=True, default=None, help=flag.help

@@ -84,7 +84,7 @@ def _sets_api_ports(options: Json) -> bool:
 
 
 async def _ready_for_install(place: Target) -> str | None:
-    """Refuses where an install stands or the definitions are missing; else the API server's ports."""
+    """Refuses where a control plane is or definitions are not; else the API server's ports."""
     async with await place.client() as client:
         if await has_install(client, place.tulle_namespace):
             raise Failure(

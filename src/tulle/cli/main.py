@@ -60,9 +60,7 @@ def _exists(module: str) -> bool:
 def _extension(name: str, executable: str) -> click.Command:
     """Runs in this process's place, so that signals and the exit code are its own."""
 
-    @click.command(
-        name, add_help_option=False, context_settings={"ignore_unknown_options": True}
-    )
+    @click.command(name, add_help_option=False, context_settings={"ignore_unknown_options": True})
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def run(arguments: tuple[str, ...]) -> None:
         os.execv(executable, [executable, *arguments])

@@ -28,7 +28,11 @@ def _text(dumper: Any, text: str) -> Any:
 Dumper.add_representer(str, _text)
 
 output_option = click.option(
-    "-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Form of the output."
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    help="Form of the output.",
 )
 
 
@@ -43,7 +47,12 @@ def write(objects: Iterable[Json], output: str, stream: IO[str] | None = None) -
 
 def text(item: Json) -> str:
     dumped: str = yaml.dump(
-        item, Dumper=Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True, width=10**6
+        item,
+        Dumper=Dumper,
+        sort_keys=False,
+        default_flow_style=False,
+        allow_unicode=True,
+        width=10**6,
     )
     return dumped
 

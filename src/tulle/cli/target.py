@@ -1,4 +1,4 @@
-"""Which cluster a command talks to: the flags that every command takes, and how its failures read."""
+"""Which cluster a command talks to: the flags of every command, and how failures read."""
 
 import asyncio
 import os
@@ -78,7 +78,10 @@ def global_options() -> list[click.Option]:
         click.Option(["--context"], metavar="NAME", help="Context of the kubeconfig."),
         click.Option(["--as", "as_user"], metavar="USER", help="User to impersonate."),
         click.Option(
-            ["--as-group", "as_groups"], multiple=True, metavar="GROUP", help="Group to impersonate."
+            ["--as-group", "as_groups"],
+            multiple=True,
+            metavar="GROUP",
+            help="Group to impersonate.",
         ),
         click.Option(
             ["--api-addr"], metavar="HOST:PORT", help="Talk to a component there, past Kubernetes."

@@ -1,4 +1,4 @@
-"""`tulle uninstall`: all objects of the control plane, as little of each as kubectl delete needs."""
+"""`tulle uninstall`: the objects of the control plane, as kubectl delete needs them."""
 
 from typing import Any
 

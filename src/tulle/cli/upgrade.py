@@ -1,4 +1,4 @@
-"""`tulle upgrade`: what stands in the cluster, rendered anew with its own values and certificates."""
+"""`tulle upgrade`: what is installed, rendered anew with its own values and certificates."""
 
 import datetime
 from typing import Any

@@ -1,1 +1,1 @@
-"""What stands in a cluster so that it has a mesh: the manifests, their certificates, and the checks of them."""
+"""What stands in a cluster so that it has a mesh: manifests, certificates, and their checks."""

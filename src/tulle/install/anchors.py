@@ -1,4 +1,4 @@
-"""The mesh's certificates: making a trust anchor and an issuer, and judging those that a user gives."""
+"""The certificates: a trust anchor and an issuer made, or those of a user judged."""
 
 import datetime
 from dataclasses import dataclass
@@ -19,10 +19,14 @@ from tulle.install.pem import (
 ROOT_LIFETIME = datetime.timedelta(days=3650)
 ISSUER_LIFETIME = datetime.timedelta(days=365)
 SERVING_LIFETIME = datetime.timedelta(days=365)
-BACKDATED = datetime.timedelta(minutes=5)  # a node whose clock is a little behind still accepts them
+BACKDATED = datetime.timedelta(
+    minutes=5
+)  # a node whose clock is a little behind still accepts them
 RSA_BITS = (2048, 4096)
 
-STEP_HINT = "make one with: step certificate create … --profile intermediate-ca --kty EC --crv P-256"
+STEP_HINT = (
+    "make one with: step certificate create … --profile intermediate-ca --kty EC --crv P-256"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def make_serving_certificate(host: str, now: datetime.datetime) -> ServingCertif
 
 
 def verify_issuer(issuer: Issuer, sources: Sources, now: datetime.datetime) -> None:
-    """Raises BadCertificates with the first thing that would keep proxies from trusting the issuer."""
+    """Raises BadCertificates with the first thing that keeps proxies from trusting the issuer."""
     anchors = load_certificates(issuer.trust_anchors, sources.trust_anchors)
     chain = load_certificates(issuer.certificate, sources.certificate)
     key = load_private_key(issuer.key, sources.key)
@@ -95,9 +99,7 @@ def verify_issuer(issuer: Issuer, sources: Sources, now: datetime.datetime) -> N
         raise BadCertificates(f"{sources.key} is not the key of {sources.certificate}")
 
 
-def verify_anchors(
-    anchors: list[x509.Certificate], source: str, now: datetime.datetime
-) -> None:
+def verify_anchors(anchors: list[x509.Certificate], source: str, now: datetime.datetime) -> None:
     for anchor in anchors:
         verify_anchor_crypto(anchor, source)
         _require_authority(anchor, source)
@@ -153,21 +155,40 @@ def verify_signed_by(
     chain: list[x509.Certificate], anchors: list[x509.Certificate], sources: Sources
 ) -> None:
     """Each certificate of the chain is signed by the next one, and one of them by an anchor."""
-    below = 0
-    for position, certificate in enumerate(chain):
+    for below, certificate in enumerate(chain):
         for anchor in anchors:
             if certificate == anchor or _is_signed_by(certificate, anchor):
                 _require_path_length(anchor, below + (certificate != anchor), sources)
                 return
-        following = chain[position + 1 : position + 2]
+        following = chain[below + 1 : below + 2]
         if not following or not _is_signed_by(certificate, following[0]):
             break
-        below += 1
     raise BadCertificates(
         f"{sources.certificate}: {common_name(chain[0])} (signed by "
         f"{chain[0].issuer.rfc4514_string()}) was not signed by any certificate in "
         f"{sources.trust_anchors}; give the trust anchor that signed it"
     )
+
+
+def verify_serving(text: str, ca_bundle: str, host: str, now: datetime.datetime) -> None:
+    """What the API server would ask of a webhook's certificate."""
+    certificate = load_certificates(text, "the webhook's certificate")[0]
+    authorities = load_certificates(ca_bundle, "the webhook's caBundle")
+    verify_current(certificate, "the webhook's certificate", now)
+    if not any(certificate == item or _is_signed_by(certificate, item) for item in authorities):
+        raise BadCertificates(
+            "the webhook's certificate was not signed by its caBundle, so the API server refuses "
+            "it; `tulle upgrade` renders a pair that fits"
+        )
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        hosts = names.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        hosts = []
+    if host not in hosts:
+        raise BadCertificates(
+            f"the webhook's certificate is for {', '.join(hosts) or 'no host'}, not for {host}"
+        )
 
 
 def common_name(certificate: x509.Certificate) -> str:

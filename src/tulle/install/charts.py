@@ -1,4 +1,4 @@
-"""Where the charts lie, and what is read from them: default values and the definitions of our kinds."""
+"""Where the charts lie, and what is read from them: default values and definitions."""
 
 import copy
 from functools import cache
@@ -25,7 +25,7 @@ def directory() -> Path:
 
 @cache
 def _document(path: str) -> Any:
-    return yaml.load((directory() / path).read_text(), Loader=Loader)  # noqa: S506
+    return yaml.load((directory() / path).read_text(), Loader=Loader)
 
 
 def default_values() -> Json:
@@ -43,5 +43,5 @@ def resource_definitions(namespace: str = names.CONTROL_NAMESPACE) -> list[Json]
     found = []
     for path in sorted((directory() / "tulle-crds" / "templates").glob("*.yaml")):
         text = path.read_text().replace(RELEASE_NAMESPACE, namespace)
-        found.append(yaml.load(text, Loader=Loader))  # noqa: S506
+        found.append(yaml.load(text, Loader=Loader))
     return found

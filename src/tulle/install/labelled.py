@@ -1,4 +1,4 @@
-"""All objects of an install, found by their label whatever their kind: what an uninstall deletes."""
+"""All objects of an install, found by their label whatever their kind."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,14 +20,24 @@ class Kind:
 
     @property
     def path(self) -> str:
-        return f"/{'api' if '/' not in self.api_version else 'apis'}/{self.api_version}/{self.plural}"
+        return (
+            f"/{'api' if '/' not in self.api_version else 'apis'}/{self.api_version}/{self.plural}"
+        )
 
 
 # Webhooks first: nobody must wait for an injector that is gone. Definitions last: with them go
 # the objects of their kinds.
 KINDS = (
-    Kind("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
-    Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+    Kind(
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+    ),
+    Kind(
+        "admissionregistration.k8s.io/v1",
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+    ),
     Kind("apiregistration.k8s.io/v1", "APIService", "apiservices"),
     Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings"),
     Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
@@ -43,7 +53,7 @@ KINDS = (
     Kind("v1", "ServiceAccount", "serviceaccounts"),
     Kind("v1", "Namespace", "namespaces"),
     Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
-)  # fmt: skip
+)
 
 
 async def labelled_objects(client: Client, selector: str) -> list[Json]:

@@ -1,4 +1,4 @@
-"""The whole control plane as Kubernetes objects: values and certificates in, the same objects out every time."""
+"""The control plane as Kubernetes objects: the same input gives the same objects."""
 
 import copy
 from dataclasses import dataclass
@@ -99,9 +99,7 @@ def render(
     ]
 
 
-def _configuration(
-    place: Place, text: str, values: Json, certificates: Certificates
-) -> list[Json]:
+def _configuration(place: Place, text: str, values: Json, certificates: Certificates) -> list[Json]:
     found = [config_map(place, names.CONFIG_CONFIGMAP, "controller", {"values": text})]
     if not values["identity"]["externalCA"]:
         bundle = {"ca-bundle.crt": certificates.trust_anchors}

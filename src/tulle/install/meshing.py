@@ -1,4 +1,4 @@
-"""Makes the objects of a manifest meshed: by the annotation that the injector obeys, or by hand. Pure."""
+"""Makes the objects of a manifest meshed, by an annotation or by hand. Pure."""
 
 import copy
 from dataclasses import dataclass, field, replace
@@ -153,9 +153,7 @@ def _judge_annotations(item: Json, annotations: dict[str, str], wish: Wish) -> N
         for port in container.get("ports") or []
         if port.get("name")
     }
-    meant = configuration.apply(
-        wish.settings, annotations, {}, pod_labels={}, port_names=ports
-    )
+    meant = configuration.apply(wish.settings, annotations, {}, pod_labels={}, port_names=ports)
     if meant.warnings:
         raise BadManifest(f"{display_name(item)}: {'; '.join(meant.warnings)}")
 

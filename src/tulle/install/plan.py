@@ -1,4 +1,4 @@
-"""From what the user gave to what is rendered: layered values, and certificates given, stored or made."""
+"""From what the user gave to what is rendered: layered values, and certificates."""
 
 import datetime
 from collections.abc import Sequence
@@ -123,7 +123,9 @@ def _external_anchors(
         )
     anchors = given.trust_anchors or (stored.trust_anchors if stored else "")
     if anchors:
-        verify_anchors(load_certificates(anchors, sources.trust_anchors), sources.trust_anchors, now)
+        verify_anchors(
+            load_certificates(anchors, sources.trust_anchors), sources.trust_anchors, now
+        )
     elif not is_external:
         raise BadValue(
             "--identity-external-issuer needs the trust anchors of that issuer: give "

@@ -17,7 +17,7 @@ TEMPLATES = {
 
 
 def pod_template(item: Json) -> Json | None:
-    """The template, to be read or changed in place; the object itself if it is a pod. None: it has none."""
+    """The template, to be read or changed in place; a pod is its own. None: it has none."""
     path = TEMPLATES.get(str(item.get("kind")))
     if path is None:
         return None

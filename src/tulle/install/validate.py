@@ -1,4 +1,4 @@
-"""Judges values before anything is rendered: each error names the key, what it holds, and what may stand there."""
+"""Judges values before anything is rendered: the key, what it holds, what may stand there."""
 
 import ipaddress
 import re
@@ -87,7 +87,9 @@ def _names(values: Json) -> None:
 
 def _numbers(values: Json) -> None:
     if values["controllerReplicas"] < 1:
-        raise BadValue(f"controllerReplicas is {values['controllerReplicas']}; at least 1 is needed")
+        raise BadValue(
+            f"controllerReplicas is {values['controllerReplicas']}; at least 1 is needed"
+        )
     if values["controllerUID"] < 1:
         raise BadValue("controllerUID is 0, and the control plane never runs as root")
     if values["proxy"]["uid"] < 1:
@@ -105,7 +107,9 @@ def _choices(values: Json) -> None:
     one_of("controllerLogFormat", values["controllerLogFormat"], ("plain", "json"))
     one_of("imagePullPolicy", values["imagePullPolicy"], ("Always", "IfNotPresent", "Never"))
     one_of("webhookFailurePolicy", values["webhookFailurePolicy"], ("Ignore", "Fail"))
-    one_of("proxyInit.iptablesMode", values["proxyInit"]["iptablesMode"], ("nft", "legacy", "plain"))
+    one_of(
+        "proxyInit.iptablesMode", values["proxyInit"]["iptablesMode"], ("nft", "legacy", "plain")
+    )
     schemes = ("linkerd.io/tls", "kubernetes.io/tls")
     one_of("identity.issuer.scheme", values["identity"]["issuer"]["scheme"], schemes)
 
@@ -170,7 +174,9 @@ def _networks(key: str, text: str) -> None:
         try:
             ipaddress.ip_network(item)
         except ValueError as error:
-            raise BadValue(f"{key}: {item!r} is not a network such as 10.0.0.0/8: {error}") from error
+            raise BadValue(
+                f"{key}: {item!r} is not a network such as 10.0.0.0/8: {error}"
+            ) from error
 
 
 def _distinct_ports(ports: Json, key: str) -> None:

@@ -29,12 +29,12 @@ FREE_MAPS = frozenset(
 
 
 class BadValue(Exception):
-    """A value that is unknown, of the wrong kind, or that makes no sense; the message is for the user."""
+    """A value that is unknown, of the wrong kind, or without sense; the message is for the user."""
 
 
 def read_values_file(path: str) -> Json:
     try:
-        content = yaml.load(Path(path).read_text(), Loader=Loader)  # noqa: S506
+        content = yaml.load(Path(path).read_text(), Loader=Loader)
     except OSError as error:
         raise BadValue(f"cannot read the values file {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -103,7 +103,7 @@ def _suggestion(key: str, known: Iterable[str], prefix: str) -> str:
 
 
 def parse_set(text: str, *, as_text: bool = False) -> Json:
-    """The tree that one `--set` names: `a.b=1,c={x,y},d[0].e=z`, with `\\` before a literal , or ."""
+    """The tree of one `--set`: `a.b=1,c={x,y},d[0].e=z`, with `\\` before a literal , or ."""
     tree: Json = {}
     for assignment in _split(text, ","):
         path, separator, value = assignment.partition("=")

@@ -24,7 +24,7 @@ def proxy_container(pod: Json) -> Json | None:
 
 
 def trust_anchors(pod: Json) -> str | None:
-    """The PEM text in the proxy's environment; None where it comes from a ConfigMap, or no proxy is."""
+    """The PEM text in the proxy's environment; None where a ConfigMap holds it, or no proxy is."""
     container = proxy_container(pod) or {}
     for variable in container.get("env") or []:
         if variable["name"] == ANCHORS_VARIABLE:
@@ -33,7 +33,9 @@ def trust_anchors(pod: Json) -> str | None:
     return None
 
 
-async def meshed_pods(client: Client, control_namespace: str, namespace: str | None = None) -> list[Json]:
+async def meshed_pods(
+    client: Client, control_namespace: str, namespace: str | None = None
+) -> list[Json]:
     """Pods with a proxy of this control plane, in one namespace or in all."""
     within = f"/namespaces/{namespace}" if namespace else ""
     selector = f"{names.CONTROL_NAMESPACE_LABEL}={control_namespace}"
@@ -42,7 +44,7 @@ async def meshed_pods(client: Client, control_namespace: str, namespace: str | N
 
 
 async def workloads_that_distrust(client: Client, control_namespace: str, issuer: str) -> list[str]:
-    """Names, as namespace/pod, outside the control plane, whose pods an upgrade restarts by itself."""
+    """Pods as namespace/name; not the control plane's, which an upgrade restarts by itself."""
     chain = load_certificates(issuer, "the issuer's certificate")
     now = datetime.datetime.now(datetime.UTC)
     judged: dict[str, bool] = {}

@@ -32,7 +32,11 @@ class Component:
 
 
 def components(values: Json, namespace: str) -> list[Component]:
-    return [_identity(values, namespace), _destination(values, namespace), _injector(values, namespace)]
+    return [
+        _identity(values, namespace),
+        _destination(values, namespace),
+        _injector(values, namespace),
+    ]
 
 
 def _identity(values: Json, namespace: str) -> Component:

@@ -1,0 +1,1 @@
+"""`tulle check`: facts gathered at once, judged by pure functions, printed in order."""
