@@ -1,5 +1,6 @@
 //! Connections that we open, and the pools that keep them.
 
+pub mod counted;
 pub mod header;
 pub mod pool;
 pub mod tcp;

@@ -7,6 +7,7 @@ pub mod connect;
 pub mod control;
 pub mod detect;
 pub mod drain;
+pub mod exchange;
 pub mod inbound;
 pub mod orig_dst;
 pub mod outbound;

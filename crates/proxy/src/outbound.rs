@@ -1,5 +1,9 @@
 //! Traffic from our workload.
 
 pub mod accept;
+pub mod discover;
 pub mod http;
+pub mod observe;
 pub mod opaque;
+pub mod pick;
+pub mod retry;

@@ -1,0 +1,384 @@
+//! The live endpoints of one address set, kept as destination says, and the picks among them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use linkerd2_proxy_api::destination as pb;
+use linkerd2_proxy_api::destination::destination_client::DestinationClient;
+use tokio::sync::watch;
+
+use super::load::{Load, LoadSettings};
+use super::observe::EndpointMetrics;
+use crate::connect::header::TransportHeader;
+use crate::connect::pool::{Pool, PoolSettings};
+use crate::connect::tcp::{Connector, Dial};
+use crate::control::destination::{Change, EndpointSpec, Hint, change};
+use crate::control::policy::outbound::{BackendSpec, BackendTarget};
+use crate::control::stream::{Channel, Event, StreamLimits, chance, follow};
+use crate::route::select::Reference;
+
+/// One endpoint with its connections, its load and its metric handles.
+pub struct Endpoint {
+    pub spec: EndpointSpec,
+    pub pool: Arc<Pool>,
+    pub load: Load,
+    pub metrics: EndpointMetrics,
+    is_gone: AtomicBool,
+    health: Mutex<Health>,
+}
+
+/// After failing to connect, an endpoint is left alone for a while that doubles each time.
+#[derive(Default)]
+struct Health {
+    failures: u32,
+    retry_at: Option<Instant>,
+}
+
+/// What every endpoint of the outbound side is made with.
+pub struct EndpointSettings {
+    pub connector: Arc<Connector>,
+    pub pool: PoolSettings,
+    /// Addresses of our own pod: no mesh towards them.
+    pub local: Vec<IpAddr>,
+    pub metrics: Arc<crate::telemetry::metrics::Metrics>,
+}
+
+impl Endpoint {
+    pub fn new(
+        spec: EndpointSpec,
+        authority: Option<&str>,
+        load: LoadSettings,
+        settings: &EndpointSettings,
+    ) -> Arc<Self> {
+        let spec = spec.without_mesh_if_local(&settings.local);
+        let metrics = EndpointMetrics::new(&settings.metrics, &spec, authority, &settings.local);
+        let mut pool = settings.pool.clone();
+        pool.http2.keep_alive = spec.keep_alive.or(pool.http2.keep_alive);
+        let connector = Arc::clone(&settings.connector);
+        let transport = Arc::clone(&metrics.transport);
+        Arc::new(Self {
+            pool: Pool::new(dial(&spec), connector, pool, transport),
+            load: Load::new(load),
+            metrics,
+            spec,
+            is_gone: AtomicBool::new(false),
+            health: Mutex::default(),
+        })
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn connect_failed(&self) {
+        let mut health = self.health();
+        let delay = Duration::from_millis(100).saturating_mul(1 << health.failures.min(7));
+        health.failures += 1;
+        health.retry_at = Some(Instant::now() + delay.min(Duration::from_secs(10)));
+    }
+
+    pub fn connected(&self) {
+        let mut health = self.health();
+        if health.failures > 0 {
+            *health = Health::default();
+        }
+    }
+
+    fn is_available(&self) -> bool {
+        self.retry_at().is_none_or(|at| at <= Instant::now())
+    }
+
+    fn retry_at(&self) -> Option<Instant> {
+        self.health().retry_at
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
+    }
+
+    /// HTTP/1 may travel inside HTTP/2.
+    pub fn takes_http2(&self) -> bool {
+        self.spec.hint == Hint::Http2
+    }
+
+    fn remove(&self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+        self.pool.close();
+    }
+}
+
+fn dial(spec: &EndpointSpec) -> Dial {
+    let port = spec.address.port();
+    let transport = spec.transport_port.filter(|_| spec.peer.is_some());
+    Dial {
+        address: SocketAddr::new(spec.address.ip(), transport.unwrap_or(port)),
+        peer: spec.peer.clone(),
+        header: transport.map(|_| TransportHeader {
+            port,
+            name: None,
+            protocol: None,
+        }),
+    }
+}
+
+/// None: destination has not answered yet.
+type Snapshot = Option<Arc<[Arc<Endpoint>]>>;
+
+/// The endpoints of one authority. Its stream ends when it is dropped.
+pub struct Balancer {
+    set: Arc<EndpointSet>,
+    is_failing_fast: AtomicBool,
+    following: tokio::task::AbortHandle,
+}
+
+/// Two candidates are enough to avoid the loaded one without looking at all.
+fn pick(set: &[Arc<Endpoint>]) -> Option<&Arc<Endpoint>> {
+    if let [only] = set {
+        return only.is_available().then_some(only);
+    }
+    let now = Instant::now();
+    let first = nth_available(set, (chance() * set.len() as f64) as usize)?;
+    let second = nth_available(set, (chance() * set.len() as f64) as usize)?;
+    let cost = |e: &Endpoint| e.load.cost(now) / f64::from(e.spec.weight.max(1));
+    Some(if cost(second) < cost(first) {
+        second
+    } else {
+        first
+    })
+}
+
+/// From `start` on, around the end.
+fn nth_available(set: &[Arc<Endpoint>], start: usize) -> Option<&Arc<Endpoint>> {
+    let (before, from) = set.split_at(start.min(set.len()));
+    from.iter().chain(before).find(|e| e.is_available())
+}
+
+struct EndpointSet {
+    authority: Arc<str>,
+    load: LoadSettings,
+    settings: Arc<EndpointSettings>,
+    endpoints: watch::Sender<Snapshot>,
+}
+
+/// What a balancer is made with, besides its authority.
+pub struct BalancerSettings {
+    pub endpoint: Arc<EndpointSettings>,
+    pub channel: Channel,
+    pub context: String,
+    pub limits: StreamLimits,
+}
+
+impl Balancer {
+    pub fn new(authority: Arc<str>, load: LoadSettings, settings: &BalancerSettings) -> Self {
+        let set = Arc::new(EndpointSet {
+            authority: Arc::clone(&authority),
+            load,
+            settings: Arc::clone(&settings.endpoint),
+            endpoints: watch::Sender::new(None),
+        });
+        let client = DestinationClient::new(settings.channel.clone());
+        let (context, limits) = (settings.context.clone(), settings.limits);
+        let updated = Arc::clone(&set);
+        let following = tokio::spawn(async move {
+            let open = || get(client.clone(), &authority, &context);
+            let apply = |event| {
+                updated.apply(event);
+                ControlFlow::Continue(())
+            };
+            follow(limits, open, apply).await;
+        });
+        Self {
+            set,
+            is_failing_fast: AtomicBool::new(false),
+            following: following.abort_handle(),
+        }
+    }
+
+    pub fn authority(&self) -> &Arc<str> {
+        &self.set.authority
+    }
+
+    /// The better of two by chance, among those that can be reached.
+    pub fn pick(&self) -> Option<Arc<Endpoint>> {
+        let set = self.set.endpoints.borrow();
+        let picked = pick(set.as_deref()?)?;
+        if self.is_failing_fast.load(Ordering::Relaxed) {
+            self.is_failing_fast.store(false, Ordering::Relaxed);
+        }
+        Some(Arc::clone(picked))
+    }
+
+    /// When the first endpoint that is left alone may be tried again.
+    pub fn next_retry(&self) -> Option<Instant> {
+        let set = self.set.endpoints.borrow();
+        set.iter()
+            .flat_map(|set| set.iter())
+            .filter_map(|e| e.retry_at())
+            .min()
+    }
+
+    /// From now on nobody waits, until an endpoint can be picked again.
+    pub fn fail_fast(&self) {
+        self.is_failing_fast.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_failing_fast(&self) -> bool {
+        self.is_failing_fast.load(Ordering::Relaxed)
+    }
+
+    pub fn snapshot(&self) -> Option<Arc<[Arc<Endpoint>]>> {
+        self.set.endpoints.borrow().clone()
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Option<Arc<[Arc<Endpoint>]>>> {
+        self.set.endpoints.subscribe()
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+impl EndpointSet {
+    fn apply(&self, event: Event<pb::Update>) {
+        let (update, is_first) = match event {
+            Event::Message { message, is_first } => (message, is_first),
+            Event::Failed(status) => {
+                tracing::debug!(authority = %self.authority, %status, "Endpoints are not updated");
+                return;
+            }
+        };
+        let Some(change) = change(update) else {
+            return;
+        };
+        let before = self.endpoints.borrow().clone();
+        let known = before.iter().flat_map(|set| set.iter());
+        let known = known.map(|e| (e.spec.address, Arc::clone(e))).collect();
+        let now = self.changed(known, change, is_first);
+        let set: Arc<[Arc<Endpoint>]> = now.into_values().collect();
+        tracing::debug!(authority = %self.authority, endpoints = set.len(), "Endpoints changed");
+        self.endpoints.send_replace(Some(set));
+    }
+
+    /// The first update of a stream tells all; whoever it leaves out is gone.
+    fn changed(
+        &self,
+        mut old: BTreeMap<SocketAddr, Arc<Endpoint>>,
+        change: Change,
+        is_first: bool,
+    ) -> BTreeMap<SocketAddr, Arc<Endpoint>> {
+        let mut now = BTreeMap::new();
+        if !is_first && !matches!(change, Change::Clear) {
+            now = std::mem::take(&mut old);
+        }
+        match change {
+            Change::Clear => {}
+            Change::Remove(addresses) => {
+                for address in addresses {
+                    old.extend(now.remove_entry(&address));
+                }
+            }
+            Change::Add(specs) => {
+                for spec in specs {
+                    let address = spec.address;
+                    let known = old.remove(&address).or_else(|| now.remove(&address));
+                    let wanted = spec.clone().without_mesh_if_local(&self.settings.local);
+                    let endpoint = match known {
+                        Some(known) if known.spec == wanted => known,
+                        replaced => {
+                            if let Some(replaced) = replaced {
+                                replaced.remove();
+                            }
+                            Endpoint::new(spec, Some(&self.authority), self.load, &self.settings)
+                        }
+                    };
+                    now.insert(address, endpoint);
+                }
+            }
+        }
+        for gone in old.into_values() {
+            gone.remove();
+        }
+        now
+    }
+}
+
+async fn get(
+    mut client: DestinationClient<Channel>,
+    authority: &str,
+    context: &str,
+) -> Result<tonic::Response<tonic::Streaming<pb::Update>>, tonic::Status> {
+    let request = pb::GetDestination {
+        scheme: String::new(),
+        path: authority.to_string(),
+        context_token: context.to_string(),
+    };
+    client.get(request).await
+}
+
+/// Where a rule sends requests: resolved once per policy.
+pub struct Backend {
+    pub reference: Arc<Reference>,
+    /// How long a request may wait for an endpoint.
+    pub failfast: Duration,
+    pub target: Target,
+}
+
+pub enum Target {
+    Balance(Arc<Balancer>),
+    Forward(Arc<Endpoint>),
+    /// The backend is not there; requests fail.
+    None,
+}
+
+/// Makes backends live; balancers are shared by authority.
+pub struct Backends {
+    balancers: Arc<crate::control::cache::Cache<Arc<str>, Balancer>>,
+    settings: Arc<BalancerSettings>,
+}
+
+impl Backends {
+    pub fn new(settings: Arc<BalancerSettings>, idle: Duration) -> Self {
+        Self {
+            balancers: crate::control::cache::Cache::new(idle),
+            settings,
+        }
+    }
+
+    pub fn settings(&self) -> &EndpointSettings {
+        &self.settings.endpoint
+    }
+
+    pub fn resolve(&self, spec: BackendSpec) -> Arc<Backend> {
+        let target = match spec.target {
+            BackendTarget::None => Target::None,
+            BackendTarget::Forward(endpoint) => Target::Forward(Endpoint::new(
+                *endpoint,
+                None,
+                LoadSettings::default(),
+                self.settings(),
+            )),
+            BackendTarget::Balance {
+                authority,
+                default_rtt,
+                decay,
+                accrual: _,
+            } => {
+                let load = LoadSettings { default_rtt, decay };
+                let make = || Balancer::new(Arc::clone(&authority), load, &self.settings);
+                Target::Balance(self.balancers.get_or_insert(&authority, make))
+            }
+        };
+        Arc::new(Backend {
+            reference: spec.reference,
+            failfast: spec.failfast,
+            target,
+        })
+    }
+}

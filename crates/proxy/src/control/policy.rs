@@ -1,0 +1,46 @@
+//! What the policy service says about ports and destinations, as our types. Pure.
+
+pub mod inbound;
+pub mod outbound;
+mod routes;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use linkerd2_proxy_api::meta;
+
+use crate::route::select::Reference;
+
+pub fn reference(from: Option<meta::Metadata>) -> Arc<Reference> {
+    Arc::new(match from.and_then(|m| m.kind) {
+        Some(meta::metadata::Kind::Default(name)) => Reference::default_named(&name),
+        Some(meta::metadata::Kind::Resource(resource)) => Reference {
+            group: resource.group,
+            kind: resource.kind,
+            namespace: resource.namespace,
+            name: resource.name,
+            section: resource.section,
+            port: u16::try_from(resource.port).ok().filter(|port| *port > 0),
+        },
+        None => Reference::default(),
+    })
+}
+
+/// Older answers carry labels in place of metadata.
+fn labelled(from: Option<meta::Metadata>, labels: &HashMap<String, String>) -> Arc<Reference> {
+    if from.is_some() {
+        return reference(from);
+    }
+    let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    Arc::new(Reference {
+        group: label("group"),
+        kind: label("kind"),
+        name: label("name"),
+        ..Reference::default()
+    })
+}
+
+/// A policy that cannot be obeyed. Requests under it fail; guessing would open doors.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("invalid policy: {0}")]
+pub struct InvalidPolicy(pub &'static str);

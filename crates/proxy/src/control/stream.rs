@@ -1,0 +1,268 @@
+//! A client of one control-plane service: connects when asked, reconnects, and follows streams.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::Mutex;
+use tonic::body::Body;
+
+use super::dns::{Dns, DnsError};
+use crate::connect::tcp::{ConnectError, ConnectSettings, Connector, Dial};
+use crate::tls::client::Peer;
+use crate::tls::keys::Keys;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("{0}")]
+    Dns(#[from] DnsError),
+    #[error("{0}")]
+    Connect(#[from] ConnectError),
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    #[error("the control-plane address {0} is not host:port")]
+    Address(String),
+}
+
+/// Where a service is and whom it must prove to be; no identity only on loopback.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub host: String,
+    pub port: u16,
+    pub peer: Option<Peer>,
+}
+
+/// A tonic transport over one HTTP/2 connection. Clones share it.
+#[derive(Clone)]
+pub struct Channel(Arc<Shared>);
+
+struct Shared {
+    service: Service,
+    dns: Arc<Dns>,
+    connector: Connector,
+    connection: Mutex<Option<http2::SendRequest<Body>>>,
+    turn: std::sync::atomic::AtomicUsize,
+}
+
+impl Channel {
+    pub fn new(service: Service, dns: Arc<Dns>, keys: Arc<Keys>) -> Self {
+        let settings = ConnectSettings {
+            timeout: Duration::from_secs(1),
+            keepalive: Some(Duration::from_secs(10)),
+            user_timeout: Some(Duration::from_secs(30)),
+        };
+        Self(Arc::new(Shared {
+            service,
+            dns,
+            connector: Connector::new(settings, Some(keys)),
+            connection: Mutex::new(None),
+            turn: std::sync::atomic::AtomicUsize::new(0),
+        }))
+    }
+
+    async fn ready(&self) -> Result<http2::SendRequest<Body>, ControlError> {
+        let mut connection = self.0.connection.lock().await;
+        if let Some(live) = connection.as_ref().filter(|c| !c.is_closed()) {
+            return Ok(live.clone());
+        }
+        let fresh = self.0.connect().await?;
+        *connection = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
+
+impl Shared {
+    /// Tries each address once, beginning with another one every time.
+    async fn connect(&self) -> Result<http2::SendRequest<Body>, ControlError> {
+        let Service { host, port, peer } = &self.service;
+        let addresses = self.dns.resolve(host, *port).await?;
+        let first = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let mut last = None;
+        for offset in 0..addresses.len() {
+            let address: SocketAddr = addresses[(first + offset) % addresses.len()];
+            let dial = Dial {
+                address,
+                peer: peer.clone(),
+                header: None,
+            };
+            match self.connector.connect(&dial).await {
+                Ok(stream) => return handshake(stream).await,
+                Err(e) => last = Some(e),
+            }
+        }
+        Err(last.expect("a look-up gives at least one address").into())
+    }
+}
+
+async fn handshake(
+    stream: crate::connect::tcp::Stream,
+) -> Result<http2::SendRequest<Body>, ControlError> {
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(3))
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "Control-plane connection ended");
+        }
+    });
+    Ok(sender)
+}
+
+impl tower_service::Service<http::Request<Body>> for Channel {
+    type Response = http::Response<hyper::body::Incoming>;
+    type Error = ControlError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ControlError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ControlError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let channel = self.clone();
+        Box::pin(async move {
+            let mut sender = channel.ready().await?;
+            let Service { host, port, .. } = &channel.0.service;
+            let mut uri = std::mem::take(request.uri_mut()).into_parts();
+            uri.scheme = Some(http::uri::Scheme::HTTP);
+            let authority = format!("{}:{port}", host.trim_end_matches('.'));
+            uri.authority = authority.parse().ok();
+            *request.uri_mut() =
+                http::Uri::from_parts(uri).map_err(|_| ControlError::Address(authority))?;
+            Ok(sender.send_request(request).await?)
+        })
+    }
+}
+
+/// Doubles from 100 ms to 10 s, shortened by chance so that a fleet does not knock in step.
+#[derive(Default)]
+pub struct Backoff {
+    attempt: u32,
+}
+
+impl Backoff {
+    pub fn reset(&mut self) {
+        self.attempt = 0;
+    }
+
+    pub fn next_delay(&mut self) -> Duration {
+        let exact = Duration::from_millis(100).saturating_mul(1 << self.attempt.min(7));
+        self.attempt += 1;
+        exact
+            .min(Duration::from_secs(10))
+            .mul_f64(1.0 - chance() / 2.0)
+    }
+
+    pub async fn wait(&mut self) {
+        tokio::time::sleep(self.next_delay()).await;
+    }
+}
+
+/// 0.0 to 1.0, from the hasher's random keys: spread is all that is asked of it.
+pub fn chance() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let bits = std::hash::RandomState::new().build_hasher().finish();
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// How long a stream may be silent at first, silent later, and open at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamLimits {
+    pub initial: Option<Duration>,
+    pub idle: Option<Duration>,
+    pub lifetime: Option<Duration>,
+}
+
+/// What happened on a followed stream.
+pub enum Event<T> {
+    /// `is_first`: the stream was just (re)opened, so this replaces what was known before.
+    Message {
+        message: T,
+        is_first: bool,
+    },
+    Failed(tonic::Status),
+}
+
+/// Reads a stream for as long as `apply` asks for more, reopening it with backoff.
+pub async fn follow<T, Open, Opening>(
+    limits: StreamLimits,
+    mut open: Open,
+    mut apply: impl FnMut(Event<T>) -> std::ops::ControlFlow<()>,
+) where
+    Open: FnMut() -> Opening,
+    Opening: Future<Output = Result<tonic::Response<tonic::Streaming<T>>, tonic::Status>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        let failure = match read(limits, open(), &mut backoff, &mut apply).await {
+            Ok(()) => return,
+            Err(failure) => failure,
+        };
+        let is_planned = failure.is_none();
+        if let Some(status) = failure
+            && apply(Event::Failed(status)).is_break()
+        {
+            return;
+        }
+        if !is_planned {
+            backoff.wait().await;
+        }
+    }
+}
+
+/// Ok: no more is wanted. Err(None): the stream's life is over and a new one is due.
+async fn read<T>(
+    limits: StreamLimits,
+    opening: impl Future<Output = Result<tonic::Response<tonic::Streaming<T>>, tonic::Status>>,
+    backoff: &mut Backoff,
+    apply: &mut impl FnMut(Event<T>) -> std::ops::ControlFlow<()>,
+) -> Result<(), Option<tonic::Status>> {
+    let ends = limits
+        .lifetime
+        .map(|life| tokio::time::Instant::now() + life);
+    let silent = || tonic::Status::deadline_exceeded("the control plane sent nothing");
+    let mut stream = within(limits.initial, opening)
+        .await
+        .ok_or_else(silent)??
+        .into_inner();
+    let mut is_first = true;
+    loop {
+        let patience = if is_first {
+            limits.initial
+        } else {
+            limits.idle
+        };
+        let left = ends.map(|ends| ends.saturating_duration_since(tokio::time::Instant::now()));
+        let is_last_wait = matches!((left, patience), (Some(l), Some(p)) if l < p)
+            || (left.is_some() && patience.is_none());
+        let wait = if is_last_wait { left } else { patience };
+        match within(wait, stream.message()).await {
+            Some(Ok(Some(message))) => {
+                backoff.reset();
+                if apply(Event::Message { message, is_first }).is_break() {
+                    return Ok(());
+                }
+                is_first = false;
+            }
+            Some(Ok(None)) => return Err(Some(tonic::Status::unavailable("the stream ended"))),
+            Some(Err(status)) => return Err(Some(status)),
+            None if is_last_wait || !is_first => return Err(None),
+            None => return Err(Some(silent())),
+        }
+    }
+}
+
+async fn within<F: Future>(limit: Option<Duration>, future: F) -> Option<F::Output> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, future).await.ok(),
+        None => Some(future.await),
+    }
+}

@@ -1,0 +1,252 @@
+//! A connection from our workload: where it wanted to go, what it speaks, who handles it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::discover::{Discovered, Discovery, LivePolicy};
+use super::http::Session;
+use super::{http, opaque};
+use crate::balance::endpoints::Backend;
+use crate::connect::counted::Counted;
+use crate::connect::tcp::set_up;
+use crate::control::cache::Cache;
+use crate::control::policy::outbound::{Protocol, TcpRoute};
+use crate::detect::{Detected, detect};
+use crate::drain::Watch;
+use crate::exchange::prefixed::Prefixed;
+use crate::exchange::serve::Http2Settings;
+use crate::orig_dst::OrigDst;
+use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
+use crate::telemetry::metrics::Metrics;
+
+/// A server-first protocol's client sends nothing; after this we connect onward and let the server speak.
+const CONNECT_ONWARD_AFTER: Duration = Duration::from_millis(100);
+
+/// How long a connection waits for the first answer about its destination.
+const DISCOVERY_LIMIT: Duration = Duration::from_secs(10);
+
+pub struct Outbound {
+    pub discovery: Arc<Discovery>,
+    pub destinations: Arc<Cache<SocketAddr, Discovered>>,
+    pub orig_dst: OrigDst,
+    pub metrics: Arc<Metrics>,
+    pub http2: Http2Settings,
+    pub is_informed: bool,
+    pub keepalive: Option<Duration>,
+    pub user_timeout: Option<Duration>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("the control plane did not answer about {0} within {1:?}")]
+    Undiscovered(SocketAddr, Duration),
+    #[error("the connection to {0} came to the proxy itself")]
+    Loop(SocketAddr),
+    #[error("{0}: {1}")]
+    Opaque(SocketAddr, #[source] opaque::OpaqueError),
+}
+
+impl Outbound {
+    pub async fn accept(self: Arc<Self>, tcp: TcpStream, drain: Watch) -> Result<(), AcceptError> {
+        set_up(&tcp, self.keepalive, self.user_timeout);
+        let destination = self.orig_dst.of(&tcp)?;
+        if destination == tcp.local_addr()? && matches!(self.orig_dst, OrigDst::Socket) {
+            return Err(AcceptError::Loop(destination));
+        }
+        let make = || Discovered::new(&self.discovery, destination);
+        let discovered = self.destinations.get_or_insert(&destination, make);
+        let policy = discovered
+            .wait(DISCOVERY_LIMIT)
+            .await
+            .ok_or(AcceptError::Undiscovered(destination, DISCOVERY_LIMIT))?;
+        let transport = self.metrics.transport(accepted(destination));
+        let io = Counted::new(tcp, transport);
+        let connection = Connection {
+            outbound: self,
+            discovered,
+            destination,
+            drain,
+        };
+        connection.serve(io, &policy).await
+    }
+}
+
+fn accepted(destination: SocketAddr) -> Labels {
+    Labels::new()
+        .direction(Direction::Outbound)
+        .peer(Side::Source)
+        .target(destination)
+        .tls(Tls::None(NoTls::Loopback))
+}
+
+struct Connection {
+    outbound: Arc<Outbound>,
+    discovered: Arc<Discovered>,
+    destination: SocketAddr,
+    drain: Watch,
+}
+
+impl Connection {
+    async fn serve(
+        self,
+        mut io: Counted<TcpStream>,
+        policy: &LivePolicy,
+    ) -> Result<(), AcceptError> {
+        let mut first = BytesMut::new();
+        let route = match &policy.protocol {
+            Protocol::Opaque(route) => route,
+            Protocol::Tls(routes) => {
+                let route = opaque::tls_route(&mut io, &mut first, routes).await?;
+                return self.opaque(Prefixed::new(first, io), route).await;
+            }
+            Protocol::Http1(_) | Protocol::Http2(_) => {
+                let is_http2 = matches!(read_protocol(&mut io, &mut first).await?, Spoken::Http2);
+                self.http(Prefixed::new(first, io), is_http2).await;
+                return Ok(());
+            }
+            Protocol::Detect { opaque, .. } => {
+                return self.detect(io, first, opaque.as_ref()).await;
+            }
+        };
+        self.opaque(io, route.as_ref()).await
+    }
+
+    /// Reads what the client says; to a silent one, the server may speak first.
+    async fn detect(
+        self,
+        mut io: Counted<TcpStream>,
+        mut first: BytesMut,
+        route: Option<&TcpRoute<Arc<Backend>>>,
+    ) -> Result<(), AcceptError> {
+        if self.discovered.is_server_first() {
+            return self.opaque(io, route).await;
+        }
+        let spoken = read_protocol(&mut io, &mut first);
+        if let Ok(spoken) = tokio::time::timeout(CONNECT_ONWARD_AFTER, spoken).await {
+            return self.spoke(spoken?, Prefixed::new(first, io), route).await;
+        }
+        if !first.is_empty() {
+            let spoken = read_protocol(&mut io, &mut first).await?;
+            return self.spoke(spoken, Prefixed::new(first, io), route).await;
+        }
+        let onward = self.connect(route);
+        let Ok(mut server) = onward.await else {
+            // Nobody to connect to: the client's first words decide who tells it.
+            let spoken = read_protocol(&mut io, &mut first).await?;
+            return self.spoke(spoken, Prefixed::new(first, io), route).await;
+        };
+        let mut greeting = BytesMut::new();
+        tokio::select! {
+            spoken = read_protocol(&mut io, &mut first) => match spoken? {
+                Spoken::Opaque => {
+                    let client = Prefixed::new(first, io);
+                    opaque::copy(client, server.io).await.map_err(AcceptError::Io)
+                }
+                spoken => {
+                    drop(server);
+                    self.spoke(spoken, Prefixed::new(first, io), route).await
+                }
+            },
+            greeted = server.io.read_buf(&mut greeting) => {
+                if greeted? > 0 {
+                    self.discovered.remember_server_first();
+                }
+                let server = Prefixed::new(greeting, server.io);
+                opaque::copy(Prefixed::new(first, io), server).await.map_err(AcceptError::Io)
+            }
+        }
+    }
+
+    async fn spoke<IO>(
+        self,
+        spoken: Spoken,
+        io: IO,
+        route: Option<&TcpRoute<Arc<Backend>>>,
+    ) -> Result<(), AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        match spoken {
+            Spoken::Http1 => self.http(io, false).await,
+            Spoken::Http2 => self.http(io, true).await,
+            Spoken::Opaque => return self.opaque(io, route).await,
+            Spoken::Nothing => {}
+        }
+        Ok(())
+    }
+
+    async fn http<IO>(self, io: IO, is_http2: bool)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let session = Arc::new(Session {
+            discovered: self.discovered,
+            destination: self.destination,
+            is_http2,
+            is_informed: self.outbound.is_informed,
+            metrics: Arc::clone(&self.outbound.metrics),
+            host: std::sync::Mutex::default(),
+        });
+        http::serve(io, session, &self.outbound.http2, self.drain).await;
+    }
+
+    async fn connect(
+        &self,
+        route: Option<&TcpRoute<Arc<Backend>>>,
+    ) -> Result<opaque::Onward, AcceptError> {
+        let connected = opaque::connect(route).await;
+        connected.map_err(|e| AcceptError::Opaque(self.destination, e))
+    }
+
+    async fn opaque<IO>(
+        self,
+        io: IO,
+        route: Option<&TcpRoute<Arc<Backend>>>,
+    ) -> Result<(), AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let server = self.connect(route).await?;
+        Ok(opaque::copy(io, server.io).await?)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    Http1,
+    Http2,
+    Opaque,
+    /// The client hung up without a word.
+    Nothing,
+}
+
+/// Reads until the first bytes tell; they stay in `first`. Cancelling it loses nothing.
+pub async fn read_protocol<IO>(io: &mut IO, first: &mut BytesMut) -> std::io::Result<Spoken>
+where
+    IO: AsyncRead + Unpin,
+{
+    loop {
+        if !first.is_empty() {
+            match detect(first) {
+                Detected::Http1 => return Ok(Spoken::Http1),
+                Detected::Http2 => return Ok(Spoken::Http2),
+                Detected::Opaque => return Ok(Spoken::Opaque),
+                Detected::NeedMore => {}
+            }
+        }
+        first.reserve(4096);
+        if io.read_buf(first).await? == 0 {
+            return Ok(match first.is_empty() {
+                true => Spoken::Nothing,
+                false => Spoken::Opaque,
+            });
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! One outbound request: route, backend, endpoint, and the answer on its way back.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Method, Request, Response, Version};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::discover::Discovered;
+use super::observe::Finish;
+use super::pick;
+use crate::balance::endpoints::{Backend, Endpoint};
+use crate::connect::pool::{NotSent, SendError};
+use crate::connect::tcp::ConnectError;
+use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBackend};
+use crate::drain::Watch;
+use crate::exchange::body::Body;
+use crate::exchange::classify::is_grpc;
+use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
+use crate::exchange::serve::{self, Http2Settings};
+use crate::exchange::{orig_proto, upgrade};
+use crate::route::filter::{self, Answer, Failure};
+use crate::telemetry::labels::Labels;
+use crate::telemetry::metrics::Class;
+
+const L5D_REQUIRE_ID: HeaderName = HeaderName::from_static("l5d-require-id");
+
+/// What the requests of one client connection share.
+pub struct Session {
+    pub discovered: Arc<Discovered>,
+    pub destination: SocketAddr,
+    pub is_http2: bool,
+    pub is_informed: bool,
+    pub metrics: Arc<crate::telemetry::metrics::Metrics>,
+    /// Clients name the same host again and again; its parsed form is kept.
+    pub host: Mutex<Option<(HeaderValue, Authority)>>,
+}
+
+pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &Http2Settings, mut drain: Watch)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let is_http2 = session.is_http2;
+    let service = hyper::service::service_fn(move |request| {
+        let session = Arc::clone(&session);
+        async move { Ok::<_, Infallible>(session.handle(request).await) }
+    });
+    let draining = drain.draining();
+    let ended = match is_http2 {
+        true => serve::http2(io, service, settings, draining).await,
+        false => serve::http1(io, service, draining).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "Client connection ended");
+    }
+}
+
+/// A request whose rule and backend are chosen.
+struct Routed<'a> {
+    rule: &'a HttpRule<Arc<Backend>>,
+    backend: &'a RouteBackend<Arc<Backend>>,
+    authority: Authority,
+    required: Option<HeaderValue>,
+    started: Instant,
+}
+
+impl Session {
+    async fn handle(&self, mut request: Request<Incoming>) -> Response<Body> {
+        let audience = Audience {
+            version: request.version(),
+            is_grpc: is_grpc(request.headers()),
+            is_informed: self.is_informed,
+            is_meshed: false,
+        };
+        if !self.is_http2 && request.uri().scheme().is_some() {
+            request.extensions_mut().insert(orig_proto::AbsoluteForm);
+        }
+        match self.forward(request).await {
+            Ok(response) => response,
+            Err(fault) => {
+                let label = Labels::new().with("error", fault.label);
+                self.metrics.outbound.http_errors.get(&label).increment();
+                tracing::info!(destination = %self.destination, error = %fault.message, "Failed to proxy request");
+                fault.response(audience)
+            }
+        }
+    }
+
+    fn routes(&self) -> Result<HttpRoutes<Arc<Backend>>, Fault> {
+        let policy = self.discovered.current();
+        let policy = policy.ok_or_else(|| Fault::unavailable("no policy is known"))?;
+        match (&policy.protocol, self.is_http2) {
+            (Protocol::Detect { http1, .. }, false) => Ok(Arc::clone(http1)),
+            (Protocol::Detect { http2, .. }, true) => Ok(Arc::clone(http2)),
+            (Protocol::Http1(routes) | Protocol::Http2(routes), _) => Ok(Arc::clone(routes)),
+            (Protocol::Opaque(_) | Protocol::Tls(_), _) => {
+                Err(Fault::unavailable("the destination is no longer HTTP"))
+            }
+        }
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+        let started = Instant::now();
+        let routes = self.routes()?;
+        let (mut parts, body) = request.into_parts();
+        let authority = self.authority(&parts);
+        let selected = routes.select(&parts, authority.as_str());
+        let selected = selected.ok_or_else(Fault::no_route)?;
+        let rule = selected.policy;
+        let answered = filter::apply(
+            &rule.filters,
+            selected.prefix,
+            authority.as_str(),
+            &mut parts,
+        );
+        if let Some(answer) = answered {
+            return respond(answer);
+        }
+        let backend = pick::backend(&rule.backends)
+            .ok_or_else(|| Fault::invalid_policy("the route has no backend"))?;
+        let prefix = selected.prefix;
+        let answered = filter::apply(&backend.filters, prefix, authority.as_str(), &mut parts);
+        if let Some(answer) = answered {
+            return respond(answer);
+        }
+        let routed = Routed {
+            rule,
+            backend,
+            authority,
+            required: parts.headers.remove(L5D_REQUIRE_ID),
+            started,
+        };
+        let request = Request::from_parts(parts, body);
+        let mut response = self.within_time(&routed, request).await?;
+        filter::apply_to_response(&backend.filters, response.headers_mut());
+        filter::apply_to_response(&rule.filters, response.headers_mut());
+        Ok(response)
+    }
+
+    /// Holds the request to its route's time-outs, the response's body included.
+    async fn within_time(
+        &self,
+        routed: &Routed<'_>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Fault> {
+        let timeouts = &routed.rule.timeouts;
+        let (Some(head), whole) = (timeouts.response.or(timeouts.request), timeouts.request) else {
+            return super::retry::send(self, routed.into(), request).await;
+        };
+        let head = whole.map_or(head, |whole| whole.min(head));
+        let answered = tokio::time::timeout(head, super::retry::send(self, routed.into(), request));
+        let response = answered
+            .await
+            .map_err(|_| Fault::timed_out(format!("no response within {head:?}")))??;
+        let ends = whole.map(|whole| {
+            let at = tokio::time::Instant::from_std(routed.started + whole);
+            Box::pin(tokio::time::sleep_until(at))
+        });
+        Ok(response.map(|body| body.ending_by(ends)))
+    }
+
+    /// The host that the client named; the address it dialled if it named none.
+    fn authority(&self, parts: &Parts) -> Authority {
+        if let Some(authority) = parts.uri.authority() {
+            return authority.clone();
+        }
+        let host = parts.headers.get(HOST);
+        let mut known = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some((last, authority)), Some(host)) = (known.as_ref(), host)
+            && last == host
+        {
+            return authority.clone();
+        }
+        let parsed = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        match (parsed, host) {
+            (Some(authority), Some(host)) => {
+                *known = Some((host.clone(), authority.clone()));
+                authority
+            }
+            _ => Authority::try_from(self.destination.to_string())
+                .expect("an address is an authority"),
+        }
+    }
+}
+
+fn respond(answer: Answer) -> Result<Response<Body>, Fault> {
+    match answer {
+        Answer::Redirect(status, location) => Ok(redirect(status, location)),
+        Answer::Fail(Failure::Http(status), message) => Err(Fault::injected_http(status, message)),
+        Answer::Fail(Failure::Grpc(code), message) => Err(Fault::injected_grpc(code, message)),
+    }
+}
+
+/// What sending needs to know of a routed request.
+#[derive(Clone)]
+pub struct Sending<'a> {
+    pub rule: &'a HttpRule<Arc<Backend>>,
+    pub backend: &'a Backend,
+    pub authority: Authority,
+    pub required: Option<HeaderValue>,
+}
+
+impl<'a> From<&Routed<'a>> for Sending<'a> {
+    fn from(routed: &Routed<'a>) -> Self {
+        Self {
+            rule: routed.rule,
+            backend: &routed.backend.backend,
+            authority: routed.authority.clone(),
+            required: routed.required.clone(),
+        }
+    }
+}
+
+/// Sends to one endpoint after another until one was reached.
+pub async fn send_once(
+    sending: &Sending<'_>,
+    mut request: Request<Body>,
+) -> Result<Response<Body>, Fault> {
+    let deadline = Instant::now() + sending.backend.failfast;
+    loop {
+        let endpoint = pick::endpoint(sending.backend, deadline).await?;
+        require_identity(&endpoint, sending.required.as_ref())?;
+        let cause = match send_to(&endpoint, request, &sending.authority).await {
+            Ok(response) => return Ok(response),
+            Err(SendError::Failed(error)) => return Err(Fault::io(explain(&error))),
+            Err(SendError::NotSent {
+                request: unsent,
+                cause,
+            }) => {
+                request = *unsent;
+                cause
+            }
+        };
+        tracing::debug!(endpoint = %endpoint.spec.address, error = %cause, "Endpoint was not reached");
+        if matches!(cause, NotSent::Connect(_)) {
+            endpoint.connect_failed();
+        }
+        let is_only = matches!(
+            sending.backend.target,
+            crate::balance::endpoints::Target::Forward(_)
+        );
+        if Instant::now() >= deadline || (is_only && matches!(cause, NotSent::Connect(_))) {
+            return Err(unreachable(cause));
+        }
+    }
+}
+
+fn unreachable(cause: NotSent) -> Fault {
+    match cause {
+        NotSent::Connect(error @ ConnectError::TimedOut(..)) => {
+            Fault::connect_timed_out(error.to_string())
+        }
+        cause => Fault::io(cause.to_string()),
+    }
+}
+
+fn explain(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn require_identity(endpoint: &Endpoint, required: Option<&HeaderValue>) -> Result<(), Fault> {
+    let Some(required) = required else {
+        return Ok(());
+    };
+    let found = endpoint.spec.peer.as_ref().map(|p| p.identity.as_str());
+    if found.is_some_and(|found| required == found) {
+        return Ok(());
+    }
+    let found = found.unwrap_or("nobody");
+    Err(Fault::wrong_identity(format!(
+        "request required an identity that the endpoint does not have: it is {found}"
+    )))
+}
+
+async fn send_to(
+    endpoint: &Arc<Endpoint>,
+    mut request: Request<Body>,
+    authority: &Authority,
+) -> Result<Response<Body>, SendError> {
+    let version = request.version();
+    let started = Instant::now();
+    let pending = endpoint.load.start(started);
+    endpoint.metrics.http.request();
+    if let Some(over) = &endpoint.spec.authority_override {
+        override_authority(&mut request, over);
+    }
+    if version == Version::HTTP_2 {
+        let response = counted(endpoint, endpoint.pool.send_http2(request).await)?;
+        return Ok(finish(endpoint, response, pending, started, None));
+    }
+    let is_upgrade = upgrade::is_asked(&request);
+    if endpoint.takes_http2() && !is_upgrade {
+        orig_proto::upgrade(&mut request, authority);
+        let response = match counted(endpoint, endpoint.pool.send_http2(request).await) {
+            Ok(response) => response,
+            Err(SendError::NotSent { mut request, cause }) => {
+                orig_proto::downgrade(&mut request);
+                return Err(SendError::NotSent { request, cause });
+            }
+            Err(failed) => return Err(failed),
+        };
+        let mut response = finish(endpoint, response, pending, started, None);
+        orig_proto::restore_response(&mut response, version);
+        pass_on_close(&mut response);
+        return Ok(response);
+    }
+    let is_connect = request.method() == Method::CONNECT;
+    let client = is_upgrade
+        .then(|| request.extensions_mut().remove())
+        .flatten();
+    if !is_upgrade {
+        orig_proto::strip_connection_headers(request.headers_mut());
+    }
+    let (mut response, lease) = counted(endpoint, endpoint.pool.send_http1(request).await)?;
+    if let Some(Upgrading(client)) = client
+        && upgrade::is_agreed(is_connect, &response)
+    {
+        upgrade::join(client, hyper::upgrade::on(&mut response));
+        return Ok(response.map(|_| Body::empty()));
+    }
+    orig_proto::strip_connection_headers(response.headers_mut());
+    let mut response = finish(endpoint, response, pending, started, Some(lease));
+    pass_on_close(&mut response);
+    Ok(response)
+}
+
+/// The client's half of an upgrade, carried with its request to where the answer is known.
+#[derive(Clone)]
+pub struct Upgrading(pub hyper::upgrade::OnUpgrade);
+
+fn counted<T>(endpoint: &Endpoint, sent: Result<T, SendError>) -> Result<T, SendError> {
+    match &sent {
+        Ok(_) => endpoint.connected(),
+        Err(SendError::Failed(_)) => {
+            let metrics = &endpoint.metrics.http;
+            let error = Some("unclassified");
+            metrics.response(None, Class::Failure, None, error, Duration::ZERO);
+        }
+        Err(SendError::NotSent { .. }) => {}
+    }
+    sent
+}
+
+fn finish(
+    endpoint: &Endpoint,
+    response: Response<Incoming>,
+    pending: crate::balance::load::Pending,
+    started: Instant,
+    mut lease: Option<crate::connect::pool::Lease>,
+) -> Response<Body> {
+    use http_body::Body as _;
+    pending.answered(Instant::now());
+    if response.body().is_end_stream()
+        && let Some(mut lease) = lease.take()
+    {
+        lease.give_back();
+    }
+    let http = &endpoint.metrics.http;
+    let finish = Finish::new(http, &response, pending, started, lease);
+    response.map(|body| Body::incoming(body).observed_by(Box::new(finish)))
+}
+
+fn override_authority(request: &mut Request<Body>, over: &Authority) {
+    if request.version() == Version::HTTP_2 {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.authority = Some(over.clone());
+        parts.scheme.get_or_insert(http::uri::Scheme::HTTP);
+        if let Ok(uri) = http::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    } else if let Ok(host) = HeaderValue::from_str(over.as_str()) {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
+/// What the other proxy said for us; it closes our client's connection only when asked to.
+fn pass_on_close(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    if let Some(error) = headers.remove(L5D_PROXY_ERROR) {
+        tracing::info!(error = ?error, "Remote proxy error");
+    }
+    if headers.remove(L5D_PROXY_CONNECTION).is_some() && response.version() != Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+}

@@ -1,0 +1,517 @@
+//! Outbound policy: protocol, routes, rules and where they send requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use linkerd2_proxy_api::outbound as pb;
+
+use super::routes::{
+    grpc_failure, grpc_match, hosts, http_failure, http_match, redirect, request_headers,
+    response_headers,
+};
+use super::{InvalidPolicy, reference};
+use crate::control::destination::{EndpointSpec, endpoint};
+use crate::route::filter::Filter;
+use crate::route::retry::Retry;
+use crate::route::select::{Reference, Route, Routes, Rule};
+use crate::route::timeout::Timeouts;
+
+type Translated<T> = Result<T, InvalidPolicy>;
+
+/// What a rule points at, before it is connected to live endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendSpec {
+    pub reference: Arc<Reference>,
+    pub target: BackendTarget,
+    /// How long a request may wait for an endpoint.
+    pub failfast: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum BackendTarget {
+    /// The `host:port` to ask destination for.
+    Balance {
+        authority: Arc<str>,
+        default_rtt: Duration,
+        decay: Duration,
+        accrual: Option<Accrual>,
+    },
+    Forward(Box<EndpointSpec>),
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accrual {
+    pub max_failures: u32,
+    pub min_backoff: Duration,
+    pub max_backoff: Duration,
+    pub jitter: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct RouteBackend<B> {
+    pub backend: B,
+    pub weight: u32,
+    pub filters: Vec<Filter>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Distribution<B> {
+    Empty,
+    First(Vec<RouteBackend<B>>),
+    Random(Vec<RouteBackend<B>>),
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpRule<B> {
+    pub filters: Vec<Filter>,
+    pub backends: Distribution<B>,
+    pub timeouts: Timeouts,
+    pub retry: Option<Retry>,
+    /// The app may set timeouts and retries of one request by `l5d-` headers.
+    pub allows_request_headers: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum TcpRule<B> {
+    Forbidden,
+    Invalid,
+    Forward(Distribution<B>),
+}
+
+#[derive(Clone, Debug)]
+pub enum SniMatch {
+    Exact(String),
+    Suffix(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct TlsRoute<B> {
+    /// Empty: every name, and none.
+    pub names: Vec<SniMatch>,
+    pub route: TcpRoute<B>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TcpRoute<B> {
+    pub reference: Arc<Reference>,
+    pub rule: TcpRule<B>,
+}
+
+pub type HttpRoutes<B> = Arc<Routes<HttpRule<B>>>;
+
+#[derive(Clone, Debug)]
+pub enum Protocol<B> {
+    Detect {
+        http1: HttpRoutes<B>,
+        http2: HttpRoutes<B>,
+        opaque: Option<TcpRoute<B>>,
+    },
+    Http1(HttpRoutes<B>),
+    Http2(HttpRoutes<B>),
+    Opaque(Option<TcpRoute<B>>),
+    Tls(Vec<TlsRoute<B>>),
+}
+
+#[derive(Clone, Debug)]
+pub struct OutboundPolicy<B> {
+    pub parent: Arc<Reference>,
+    pub protocol: Protocol<B>,
+}
+
+/// `resolve` connects a backend to its live endpoints; it is called once per backend of the answer.
+pub fn policy<B: Clone>(
+    from: pb::OutboundPolicy,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<OutboundPolicy<B>> {
+    use pb::proxy_protocol::Kind;
+    let kind = from.protocol.and_then(|p| p.kind);
+    let protocol = match kind.ok_or(InvalidPolicy("no protocol"))? {
+        Kind::Detect(detect) => Protocol::Detect {
+            http1: http1(detect.http1.unwrap_or_default(), resolve)?,
+            http2: http2(detect.http2.unwrap_or_default(), resolve)?,
+            opaque: opaque(detect.opaque.unwrap_or_default(), resolve)?,
+        },
+        Kind::Http1(from) => Protocol::Http1(http1(from, resolve)?),
+        Kind::Http2(from) => Protocol::Http2(http2(from, resolve)?),
+        Kind::Grpc(from) => {
+            let accrual = from.failure_accrual.and_then(accrual);
+            let routes = from.routes.into_iter();
+            let routes = routes.map(|route| grpc_route(route, &accrual, resolve));
+            Protocol::Http2(Arc::new(Routes(routes.collect::<Translated<_>>()?)))
+        }
+        Kind::Opaque(from) => Protocol::Opaque(opaque(from, resolve)?),
+        Kind::Tls(from) => {
+            let routes = from.routes.into_iter();
+            let routes = routes.map(|route| tls_route(route, resolve));
+            Protocol::Tls(routes.collect::<Translated<_>>()?)
+        }
+    };
+    Ok(OutboundPolicy {
+        parent: reference(from.metadata),
+        protocol,
+    })
+}
+
+fn http1<B: Clone>(
+    from: pb::proxy_protocol::Http1,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<HttpRoutes<B>> {
+    http_routes(from.routes, from.failure_accrual, resolve)
+}
+
+fn http2<B: Clone>(
+    from: pb::proxy_protocol::Http2,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<HttpRoutes<B>> {
+    http_routes(from.routes, from.failure_accrual, resolve)
+}
+
+fn http_routes<B: Clone>(
+    from: Vec<pb::HttpRoute>,
+    accrual_from: Option<pb::FailureAccrual>,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<HttpRoutes<B>> {
+    let accrual = accrual_from.and_then(accrual);
+    let routes = from.into_iter();
+    let routes = routes.map(|route| http_route(route, &accrual, resolve));
+    Ok(Arc::new(Routes(routes.collect::<Translated<_>>()?)))
+}
+
+fn http_route<B: Clone>(
+    from: pb::HttpRoute,
+    accrual: &Option<Accrual>,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<Route<HttpRule<B>>> {
+    let rules = from.rules.into_iter().map(|rule| {
+        Ok(Rule {
+            matches: rule
+                .matches
+                .into_iter()
+                .map(http_match)
+                .collect::<Translated<_>>()?,
+            policy: HttpRule {
+                filters: http_filters(rule.filters)?,
+                backends: http_backends(rule.backends, accrual, resolve)?,
+                timeouts: timeouts(rule.timeouts),
+                retry: rule.retry.map(http_retry),
+                allows_request_headers: rule.allow_l5d_request_headers,
+            },
+        })
+    });
+    Ok(Route {
+        rules: rules.collect::<Translated<_>>()?,
+        reference: reference(from.metadata),
+        hosts: hosts(from.hosts),
+    })
+}
+
+fn http_filters(from: Vec<pb::http_route::Filter>) -> Translated<Vec<Filter>> {
+    use pb::http_route::filter::Kind;
+    let filters = from.into_iter().filter_map(|filter| filter.kind);
+    let filters = filters.map(|kind| match kind {
+        Kind::FailureInjector(from) => http_failure(from),
+        Kind::RequestHeaderModifier(from) => request_headers(from),
+        Kind::ResponseHeaderModifier(from) => response_headers(from),
+        Kind::Redirect(from) => redirect(from),
+    });
+    filters.collect()
+}
+
+fn http_backends<B>(
+    from: Option<pb::http_route::Distribution>,
+    accrual: &Option<Accrual>,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<Distribution<B>> {
+    use pb::http_route::distribution::Kind;
+    let mut one = |from: pb::http_route::RouteBackend, weight| {
+        Ok(RouteBackend {
+            backend: resolve(backend(from.backend, accrual)),
+            weight,
+            filters: http_filters(from.filters)?,
+        })
+    };
+    Ok(match from.and_then(|d| d.kind) {
+        None | Some(Kind::Empty(_)) => Distribution::Empty,
+        Some(Kind::FirstAvailable(first)) => {
+            let backends = first.backends.into_iter().map(|b| one(b, 1));
+            Distribution::First(backends.collect::<Translated<_>>()?)
+        }
+        Some(Kind::RandomAvailable(random)) => {
+            let backends = random.backends.into_iter();
+            let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
+            Distribution::Random(backends.collect::<Translated<_>>()?)
+        }
+    })
+}
+
+fn grpc_route<B: Clone>(
+    from: pb::GrpcRoute,
+    accrual: &Option<Accrual>,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<Route<HttpRule<B>>> {
+    let rules = from.rules.into_iter().map(|rule| {
+        Ok(Rule {
+            matches: rule
+                .matches
+                .into_iter()
+                .map(grpc_match)
+                .collect::<Translated<_>>()?,
+            policy: HttpRule {
+                filters: grpc_filters(rule.filters)?,
+                backends: grpc_backends(rule.backends, accrual, resolve)?,
+                timeouts: timeouts(rule.timeouts),
+                retry: rule.retry.map(grpc_retry),
+                allows_request_headers: rule.allow_l5d_request_headers,
+            },
+        })
+    });
+    Ok(Route {
+        rules: rules.collect::<Translated<_>>()?,
+        reference: reference(from.metadata),
+        hosts: hosts(from.hosts),
+    })
+}
+
+fn grpc_filters(from: Vec<pb::grpc_route::Filter>) -> Translated<Vec<Filter>> {
+    use pb::grpc_route::filter::Kind;
+    let filters = from.into_iter().filter_map(|filter| filter.kind);
+    let filters = filters.map(|kind| match kind {
+        Kind::FailureInjector(from) => Ok(grpc_failure(from)),
+        Kind::RequestHeaderModifier(from) => request_headers(from),
+    });
+    filters.collect()
+}
+
+fn grpc_backends<B>(
+    from: Option<pb::grpc_route::Distribution>,
+    accrual: &Option<Accrual>,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<Distribution<B>> {
+    use pb::grpc_route::distribution::Kind;
+    let mut one = |from: pb::grpc_route::RouteBackend, weight| {
+        Ok(RouteBackend {
+            backend: resolve(backend(from.backend, accrual)),
+            weight,
+            filters: grpc_filters(from.filters)?,
+        })
+    };
+    Ok(match from.and_then(|d| d.kind) {
+        None | Some(Kind::Empty(_)) => Distribution::Empty,
+        Some(Kind::FirstAvailable(first)) => {
+            let backends = first.backends.into_iter().map(|b| one(b, 1));
+            Distribution::First(backends.collect::<Translated<_>>()?)
+        }
+        Some(Kind::RandomAvailable(random)) => {
+            let backends = random.backends.into_iter();
+            let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
+            Distribution::Random(backends.collect::<Translated<_>>()?)
+        }
+    })
+}
+
+/// Opaque policies carry one route; a connection has nothing that could choose between more.
+fn opaque<B>(
+    from: pb::proxy_protocol::Opaque,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<Option<TcpRoute<B>>> {
+    use pb::opaque_route::distribution::Kind;
+    let Some(mut route) = from.routes.into_iter().next() else {
+        return Ok(None);
+    };
+    let reference = reference(route.metadata.take());
+    let rule = route.rules.into_iter().next().unwrap_or_default();
+    let mut one = |from: pb::opaque_route::RouteBackend, weight| RouteBackend {
+        backend: resolve(backend(from.backend, &None)),
+        weight,
+        filters: Vec::new(),
+    };
+    let backends = match rule.backends.and_then(|d| d.kind) {
+        None | Some(Kind::Empty(_)) => Distribution::Empty,
+        Some(Kind::FirstAvailable(first)) => {
+            Distribution::First(first.backends.into_iter().map(|b| one(b, 1)).collect())
+        }
+        Some(Kind::RandomAvailable(random)) => {
+            let backends = random.backends.into_iter();
+            let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
+            Distribution::Random(backends.collect())
+        }
+    };
+    use pb::opaque_route::filter::Kind as FilterKind;
+    let rule = match rule.filters.into_iter().find_map(|f| f.kind) {
+        Some(FilterKind::Invalid(_)) => TcpRule::Invalid,
+        Some(FilterKind::Forbidden(_)) => TcpRule::Forbidden,
+        None => TcpRule::Forward(backends),
+    };
+    Ok(Some(TcpRoute { reference, rule }))
+}
+
+fn tls_route<B>(
+    from: pb::TlsRoute,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<TlsRoute<B>> {
+    use linkerd2_proxy_api::tls_route::sni_match::Match;
+    use pb::tls_route::{distribution::Kind, filter::Kind as FilterKind};
+    let names = from.snis.into_iter().filter_map(|sni| sni.r#match);
+    let names = names.map(|name| match name {
+        Match::Exact(exact) => SniMatch::Exact(exact),
+        Match::Suffix(suffix) => {
+            let labels = suffix.reverse_labels.iter().rev();
+            SniMatch::Suffix(labels.map(|label| format!(".{label}")).collect())
+        }
+    });
+    let rule = from.rules.into_iter().next().unwrap_or_default();
+    let mut one = |from: pb::tls_route::RouteBackend, weight| RouteBackend {
+        backend: resolve(backend(from.backend, &None)),
+        weight,
+        filters: Vec::new(),
+    };
+    let backends = match rule.backends.and_then(|d| d.kind) {
+        None | Some(Kind::Empty(_)) => Distribution::Empty,
+        Some(Kind::FirstAvailable(first)) => {
+            Distribution::First(first.backends.into_iter().map(|b| one(b, 1)).collect())
+        }
+        Some(Kind::RandomAvailable(random)) => {
+            let backends = random.backends.into_iter();
+            let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
+            Distribution::Random(backends.collect())
+        }
+    };
+    Ok(TlsRoute {
+        names: names.collect(),
+        route: TcpRoute {
+            reference: reference(from.metadata),
+            rule: match rule.filters.into_iter().find_map(|f| f.kind) {
+                Some(FilterKind::Invalid(_)) => TcpRule::Invalid,
+                Some(FilterKind::Forbidden(_)) => TcpRule::Forbidden,
+                None => TcpRule::Forward(backends),
+            },
+        },
+    })
+}
+
+fn backend(from: Option<pb::Backend>, accrual: &Option<Accrual>) -> BackendSpec {
+    use pb::backend::{Kind, balance_p2c::Load, endpoint_discovery};
+    let from = from.unwrap_or_default();
+    let target = match from.kind {
+        Some(Kind::Forward(address)) => endpoint(address, &Default::default())
+            .map_or(BackendTarget::None, |e| BackendTarget::Forward(Box::new(e))),
+        Some(Kind::Balancer(balancer)) => {
+            let load = match balancer.load {
+                Some(Load::PeakEwma(load)) => (load.default_rtt, load.decay),
+                Some(Load::PenaltyPeakEwma(load)) => (load.default_rtt, load.decay),
+                None => (None, None),
+            };
+            match balancer.discovery.and_then(|d| d.kind) {
+                Some(endpoint_discovery::Kind::Dst(get)) => BackendTarget::Balance {
+                    authority: get.path.into(),
+                    default_rtt: duration(load.0).unwrap_or(Duration::from_millis(30)),
+                    decay: duration(load.1).unwrap_or(Duration::from_secs(10)),
+                    accrual: accrual.clone(),
+                },
+                None => BackendTarget::None,
+            }
+        }
+        None => BackendTarget::None,
+    };
+    let failfast = from
+        .queue
+        .and_then(|queue| duration(queue.failfast_timeout));
+    BackendSpec {
+        reference: reference(from.metadata),
+        target,
+        failfast: failfast.unwrap_or(Duration::from_secs(3)),
+    }
+}
+
+fn accrual(from: pb::FailureAccrual) -> Option<Accrual> {
+    use pb::failure_accrual::Kind;
+    let (max_failures, backoff) = match from.kind? {
+        Kind::ConsecutiveFailures(consecutive) => (consecutive.max_failures, consecutive.backoff),
+        Kind::Unified(unified) => (unified.max_consecutive_failures, unified.backoff),
+    };
+    let backoff = backoff.unwrap_or_default();
+    Some(Accrual {
+        max_failures,
+        min_backoff: duration(backoff.min_backoff).unwrap_or(Duration::from_secs(1)),
+        max_backoff: duration(backoff.max_backoff).unwrap_or(Duration::from_secs(60)),
+        jitter: f64::from(backoff.jitter_ratio),
+    })
+}
+
+fn timeouts(from: Option<linkerd2_proxy_api::http_route::Timeouts>) -> Timeouts {
+    let from = from.unwrap_or_default();
+    Timeouts {
+        request: duration(from.request),
+        response: duration(from.response),
+        idle: duration(from.idle),
+    }
+}
+
+fn http_retry(from: pb::http_route::Retry) -> Retry {
+    let ranges = from.conditions.unwrap_or_default().status_ranges;
+    let status = |code: u32| u16::try_from(code).unwrap_or(u16::MAX);
+    Retry {
+        statuses: ranges
+            .into_iter()
+            .map(|range| status(range.start)..=status(range.end))
+            .collect(),
+        codes: Vec::new(),
+        ..retry(
+            from.max_retries,
+            from.max_request_bytes,
+            from.timeout,
+            from.backoff,
+        )
+    }
+}
+
+fn grpc_retry(from: pb::grpc_route::Retry) -> Retry {
+    let wanted = from.conditions.unwrap_or_default();
+    let codes = [
+        (wanted.cancelled, 1),
+        (wanted.deadine_exceeded, 4),
+        (wanted.resource_exhausted, 8),
+        (wanted.internal, 13),
+        (wanted.unavailable, 14),
+    ];
+    Retry {
+        codes: codes
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, c)| *c)
+            .collect(),
+        ..retry(
+            from.max_retries,
+            from.max_request_bytes,
+            from.timeout,
+            from.backoff,
+        )
+    }
+}
+
+fn retry(
+    max_retries: u32,
+    max_bytes: u32,
+    timeout: Option<prost_types::Duration>,
+    backoff: Option<pb::ExponentialBackoff>,
+) -> Retry {
+    let backoff = backoff.unwrap_or_default();
+    Retry {
+        max_retries,
+        max_request_bytes: match max_bytes {
+            0 => 64 * 1024,
+            bytes => bytes as usize,
+        },
+        statuses: Vec::new(),
+        codes: Vec::new(),
+        timeout: duration(timeout),
+        min_backoff: duration(backoff.min_backoff).unwrap_or(Duration::from_millis(25)),
+        max_backoff: duration(backoff.max_backoff).unwrap_or(Duration::from_millis(250)),
+    }
+}
+
+/// Zero and negative mean none.
+fn duration(from: Option<prost_types::Duration>) -> Option<Duration> {
+    Duration::try_from(from?).ok().filter(|d| !d.is_zero())
+}

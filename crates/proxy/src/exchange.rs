@@ -1,0 +1,9 @@
+//! One request and its response: bodies, versions, upgrades, and the answers that we make ourselves.
+
+pub mod body;
+pub mod classify;
+pub mod orig_proto;
+pub mod prefixed;
+pub mod respond;
+pub mod serve;
+pub mod upgrade;

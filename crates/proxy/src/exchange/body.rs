@@ -1,0 +1,192 @@
+//! A body on its way through: streamed, watched by one observer, and ended by a deadline if there is one.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    #[error("the stream took longer than its route allows")]
+    TimedOut,
+}
+
+/// Told what passes; dropped when the body is.
+pub trait Observer: Send + 'static {
+    fn data(&mut self, _length: usize) {}
+    fn trailers(&mut self, _trailers: &HeaderMap) {}
+    fn failed(&mut self, _error: &BodyError) {}
+    fn ended(&mut self) {}
+}
+
+enum Inner {
+    Empty,
+    Bytes(Option<Bytes>),
+    Incoming(Incoming),
+    /// What was read before, then the rest.
+    Replay(Option<Bytes>, Option<HeaderMap>, Option<Incoming>),
+}
+
+pub struct Body {
+    inner: Inner,
+    observer: Option<Box<dyn Observer>>,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body {
+    pub fn empty() -> Self {
+        Inner::Empty.into()
+    }
+
+    pub fn bytes(bytes: Bytes) -> Self {
+        Inner::Bytes(Some(bytes)).into()
+    }
+
+    pub fn incoming(body: Incoming) -> Self {
+        Inner::Incoming(body).into()
+    }
+
+    pub fn replay(read: Bytes, trailers: Option<HeaderMap>, rest: Option<Incoming>) -> Self {
+        let read = Some(read).filter(|bytes| !bytes.is_empty());
+        Inner::Replay(read, trailers, rest).into()
+    }
+
+    pub fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    pub fn ending_by(mut self, deadline: Option<Pin<Box<Sleep>>>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The client's own body, if nothing was read or put before it.
+    pub fn into_incoming(self) -> Option<Incoming> {
+        match self.inner {
+            Inner::Incoming(body) => Some(body),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Body")
+    }
+}
+
+impl From<Inner> for Body {
+    fn from(inner: Inner) -> Self {
+        Self {
+            inner,
+            observer: None,
+            deadline: None,
+        }
+    }
+}
+
+impl Inner {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
+            Self::Replay(read, trailers, rest) => {
+                if let Some(bytes) = read.take() {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                match rest {
+                    Some(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
+                    None => Poll::Ready(trailers.take().map(|t| Ok(Frame::trailers(t)))),
+                }
+            }
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Bytes(bytes) => bytes.is_none(),
+            Self::Incoming(body) => body.is_end_stream(),
+            Self::Replay(read, trailers, rest) => {
+                read.is_none()
+                    && trailers.is_none()
+                    && rest.as_ref().is_none_or(|body| body.is_end_stream())
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Incoming(body) => body.size_hint(),
+            Self::Replay(read, _, rest) => {
+                let first = read.as_ref().map_or(0, Bytes::len) as u64;
+                let Some(rest) = rest.as_ref().map(HttpBody::size_hint) else {
+                    return SizeHint::with_exact(first);
+                };
+                let mut hint = SizeHint::new();
+                if let Some(upper) = rest.upper() {
+                    hint.set_upper(first + upper);
+                }
+                hint.set_lower(first + rest.lower());
+                hint
+            }
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = match (this.inner.poll(cx), &mut this.deadline) {
+            (Poll::Pending, Some(deadline)) => {
+                std::task::ready!(deadline.as_mut().poll(cx));
+                this.deadline = None;
+                Some(Err(BodyError::TimedOut))
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+            (Poll::Ready(polled), _) => polled,
+        };
+        if let Some(observer) = &mut this.observer {
+            tell(observer.as_mut(), polled.as_ref());
+        }
+        Poll::Ready(polled)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+fn tell(observer: &mut dyn Observer, polled: Option<&Result<Frame<Bytes>, BodyError>>) {
+    match polled {
+        None => observer.ended(),
+        Some(Err(error)) => observer.failed(error),
+        Some(Ok(frame)) => {
+            if let Some(data) = frame.data_ref() {
+                observer.data(data.len());
+            } else if let Some(trailers) = frame.trailers_ref() {
+                observer.trailers(trailers);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Carries HTTP/1 requests over HTTP/2 between proxies, and gives them back as they were.
+
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, Request, Response, Version};
+
+pub const L5D_ORIG_PROTO: HeaderName = HeaderName::from_static("l5d-orig-proto");
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Marks a request whose client wrote its target in absolute form.
+#[derive(Clone, Copy, Debug)]
+pub struct AbsoluteForm;
+
+/// Removes what belongs to one connection only, the headers that `connection` names included.
+pub fn strip_connection_headers(headers: &mut HeaderMap) {
+    if let Some(connection) = headers.remove(CONNECTION) {
+        let names = connection.to_str().unwrap_or_default().split(',');
+        for name in names.map(str::trim).filter(|name| !name.is_empty()) {
+            if !name.eq_ignore_ascii_case("te") {
+                headers.remove(name);
+            }
+        }
+    }
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+    headers.remove(TRANSFER_ENCODING);
+    headers.remove(UPGRADE);
+    if headers.get(TE).is_some_and(|te| te != "trailers") {
+        headers.remove(TE);
+    }
+}
+
+/// Makes an HTTP/1 request fit for HTTP/2; `authority` is used when the client named none.
+pub fn upgrade<B>(request: &mut Request<B>, authority: &Authority) {
+    let is_absolute = request.extensions().get::<AbsoluteForm>().is_some();
+    let original = match (request.version(), is_absolute) {
+        (Version::HTTP_10, false) => "HTTP/1.0",
+        (Version::HTTP_10, true) => "HTTP/1.0; absolute-form",
+        (_, false) => "HTTP/1.1",
+        (_, true) => "HTTP/1.1; absolute-form",
+    };
+    *request.version_mut() = Version::HTTP_2;
+    set_authority(request.uri_mut(), authority);
+    let headers = request.headers_mut();
+    strip_connection_headers(headers);
+    headers.insert(L5D_ORIG_PROTO, HeaderValue::from_static(original));
+}
+
+fn set_authority(uri: &mut Uri, authority: &Authority) {
+    if uri.scheme().is_some() && uri.authority().is_some() {
+        return;
+    }
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority.get_or_insert_with(|| authority.clone());
+    parts
+        .path_and_query
+        .get_or_insert_with(|| PathAndQuery::from_static("/"));
+    *uri = Uri::from_parts(parts).expect("scheme, authority and path make a URI");
+}
+
+/// Gives a request that came over HTTP/2 the version and form it had; says whether it had been carried.
+pub fn downgrade<B>(request: &mut Request<B>) -> bool {
+    if request.version() != Version::HTTP_2 {
+        return false;
+    }
+    let Some(original) = request.headers_mut().remove(L5D_ORIG_PROTO) else {
+        return false;
+    };
+    let original = original.as_bytes();
+    *request.version_mut() = match original.starts_with(b"HTTP/1.0") {
+        true => Version::HTTP_10,
+        false => Version::HTTP_11,
+    };
+    if original.ends_with(b"absolute-form") {
+        request.extensions_mut().insert(AbsoluteForm);
+    } else {
+        to_origin_form(request);
+    }
+    true
+}
+
+/// HTTP/1 names the host in a header and only the path in the request line.
+pub fn to_origin_form<B>(request: &mut Request<B>) {
+    if request.uri().scheme().is_none() {
+        return;
+    }
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    if let Some(authority) = parts.authority
+        && !request.headers().contains_key(HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    *request.uri_mut() = match parts.path_and_query {
+        Some(path) => Uri::from(path),
+        None => Uri::from_static("/"),
+    };
+}
+
+/// The receiving proxy tells the version that the app answered with.
+pub fn mark_response<B>(response: &mut Response<B>) {
+    let original = match response.version() {
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    };
+    strip_connection_headers(response.headers_mut());
+    let original = HeaderValue::from_static(original);
+    response.headers_mut().insert(L5D_ORIG_PROTO, original);
+}
+
+/// The sending proxy gives the app the response of the version it spoke.
+pub fn restore_response<B>(response: &mut Response<B>, asked: Version) {
+    let original = response.headers_mut().remove(L5D_ORIG_PROTO);
+    *response.version_mut() = match original {
+        Some(original) if original == "HTTP/1.0" => Version::HTTP_10,
+        Some(_) => Version::HTTP_11,
+        None => asked,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carried_request_comes_back_as_it_was() {
+        let mut request = Request::builder()
+            .uri("/path?q=1")
+            .header(HOST, "example.com")
+            .header(CONNECTION, "keep-alive, x-hop")
+            .header("x-hop", "1")
+            .body(())
+            .unwrap();
+        upgrade(&mut request, &Authority::from_static("example.com"));
+        assert_eq!(request.uri(), "http://example.com/path?q=1");
+        assert!(!request.headers().contains_key("x-hop"));
+        assert!(downgrade(&mut request));
+        assert_eq!(request.uri(), "/path?q=1");
+        assert_eq!(request.version(), Version::HTTP_11);
+        assert_eq!(request.headers().len(), 1);
+    }
+
+    #[test]
+    fn absolute_form_is_kept() {
+        let mut request = Request::builder()
+            .uri("http://example.com/path")
+            .body(())
+            .unwrap();
+        request.extensions_mut().insert(AbsoluteForm);
+        upgrade(&mut request, &Authority::from_static("other"));
+        assert!(downgrade(&mut request));
+        assert_eq!(request.uri(), "http://example.com/path");
+    }
+}

@@ -1,0 +1,263 @@
+//! What is to be done with traffic to one original destination: asked once, followed while in use.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use linkerd2_proxy_api::destination::destination_client::DestinationClient;
+use linkerd2_proxy_api::outbound::outbound_policies_client::OutboundPoliciesClient;
+use linkerd2_proxy_api::{destination, net, outbound as pb};
+use tokio::sync::watch;
+use tonic::Code;
+
+use crate::balance::endpoints::{Backend, Backends};
+use crate::control::destination::{EndpointSpec, endpoint};
+use crate::control::policy::outbound::{
+    BackendSpec, BackendTarget, Distribution, HttpRule, OutboundPolicy, Protocol, RouteBackend,
+    TcpRoute, TcpRule, policy,
+};
+use crate::control::policy::reference;
+use crate::control::stream::{Channel, Event, StreamLimits, follow};
+use crate::route::select::{Reference, RequestMatch, Route, Routes, Rule};
+use crate::route::timeout::Timeouts;
+
+pub type LivePolicy = OutboundPolicy<Arc<Backend>>;
+
+/// Whom to ask, and how.
+pub struct Discovery {
+    pub policies: Channel,
+    pub workload: String,
+    pub destinations: Channel,
+    pub context: String,
+    /// Only addresses in these have profiles; empty: all may.
+    pub networks: Vec<IpNet>,
+    pub limits: StreamLimits,
+    pub backends: Backends,
+}
+
+/// The newest policy of one destination. Asking ends when it is dropped.
+pub struct Discovered {
+    policy: watch::Receiver<Option<Arc<LivePolicy>>>,
+    is_server_first: AtomicBool,
+    following: tokio::task::AbortHandle,
+}
+
+impl Discovered {
+    pub fn new(discovery: &Arc<Discovery>, address: SocketAddr) -> Self {
+        let (sender, policy) = watch::channel(None);
+        let discovery = Arc::clone(discovery);
+        let following = tokio::spawn(async move {
+            discovery.follow(address, &sender).await;
+            // Keeps the last answer readable.
+            sender.closed().await;
+        });
+        Self {
+            policy,
+            is_server_first: AtomicBool::new(false),
+            following: following.abort_handle(),
+        }
+    }
+
+    pub fn current(&self) -> Option<Arc<LivePolicy>> {
+        self.policy.borrow().clone()
+    }
+
+    /// A server behind this address once spoke before its client did.
+    pub fn is_server_first(&self) -> bool {
+        self.is_server_first.load(Ordering::Relaxed)
+    }
+
+    pub fn remember_server_first(&self) {
+        self.is_server_first.store(true, Ordering::Relaxed);
+    }
+
+    /// The first answer; None if there is none in time.
+    pub async fn wait(&self, limit: Duration) -> Option<Arc<LivePolicy>> {
+        if let Some(policy) = self.current() {
+            return Some(policy);
+        }
+        let mut policy = self.policy.clone();
+        let known = tokio::time::timeout(limit, policy.wait_for(Option::is_some)).await;
+        known.ok()?.ok()?.clone()
+    }
+}
+
+impl Drop for Discovered {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+type Sender = watch::Sender<Option<Arc<LivePolicy>>>;
+
+impl Discovery {
+    async fn follow(&self, address: SocketAddr, sender: &Sender) {
+        self.follow_policy(address, sender).await;
+        // Not a Service: a pod, or an address outside.
+        let is_known = self.networks.is_empty();
+        if is_known || self.networks.iter().any(|n| n.contains(&address.ip())) {
+            self.follow_profile(address, sender).await;
+        } else {
+            sender.send_replace(Some(self.forward(EndpointSpec::plain(address), false)));
+        }
+    }
+
+    /// Returns when the policy service does not know the address.
+    async fn follow_policy(&self, address: SocketAddr, sender: &Sender) {
+        let client = OutboundPoliciesClient::new(self.policies.clone());
+        let open = || {
+            let mut client = client.clone();
+            let request = pb::TrafficSpec {
+                source_workload: self.workload.clone(),
+                target: Some(pb::traffic_spec::Target::Addr(net::TcpAddress {
+                    ip: Some(address.ip().into()),
+                    port: u32::from(address.port()),
+                })),
+            };
+            async move { client.watch(request).await }
+        };
+        let apply = |event| match event {
+            Event::Message { message, .. } => {
+                match policy(message, &mut |spec| self.backends.resolve(spec)) {
+                    Ok(policy) => {
+                        sender.send_replace(Some(Arc::new(policy)));
+                    }
+                    Err(error) => tracing::warn!(%address, %error, "Policy is not obeyed"),
+                }
+                ControlFlow::Continue(())
+            }
+            Event::Failed(status) => match status.code() {
+                Code::NotFound | Code::Unimplemented => ControlFlow::Break(()),
+                _ => {
+                    tracing::debug!(%address, %status, "Policy is not updated");
+                    ControlFlow::Continue(())
+                }
+            },
+        };
+        follow(self.limits, open, apply).await;
+    }
+
+    async fn follow_profile(&self, address: SocketAddr, sender: &Sender) {
+        let client = DestinationClient::new(self.destinations.clone());
+        let open = || {
+            let mut client = client.clone();
+            let request = destination::GetDestination {
+                scheme: String::new(),
+                path: address.to_string(),
+                context_token: self.context.clone(),
+            };
+            async move { client.get_profile(request).await }
+        };
+        let apply = |event| match event {
+            Event::Message { message, .. } => {
+                sender.send_replace(Some(self.by_profile(message, address)));
+                ControlFlow::Continue(())
+            }
+            Event::Failed(status) => match status.code() {
+                Code::InvalidArgument | Code::NotFound => {
+                    let plain = EndpointSpec::plain(address);
+                    sender.send_replace(Some(self.forward(plain, false)));
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            },
+        };
+        follow(self.limits, open, apply).await;
+    }
+
+    fn by_profile(
+        &self,
+        profile: destination::DestinationProfile,
+        address: SocketAddr,
+    ) -> Arc<LivePolicy> {
+        let is_opaque = profile.opaque_protocol;
+        if let Some(known) = profile
+            .endpoint
+            .and_then(|e| endpoint(e, &Default::default()))
+        {
+            return self.forward(known, is_opaque);
+        }
+        if profile.fully_qualified_name.is_empty() {
+            return self.forward(EndpointSpec::plain(address), is_opaque);
+        }
+        let authority = format!("{}:{}", profile.fully_qualified_name, address.port());
+        let target = BackendTarget::Balance {
+            authority: authority.into(),
+            default_rtt: Duration::from_millis(30),
+            decay: Duration::from_secs(10),
+            accrual: None,
+        };
+        let parent = reference(profile.parent_ref);
+        self.to_one(target, parent, "serviceprofile", is_opaque)
+    }
+
+    fn forward(&self, endpoint: EndpointSpec, is_opaque: bool) -> Arc<LivePolicy> {
+        let parent = Arc::new(Reference::default_named("endpoint"));
+        let target = BackendTarget::Forward(Box::new(endpoint));
+        self.to_one(target, parent, "default", is_opaque)
+    }
+
+    /// A policy of one backend, by whatever protocol.
+    fn to_one(
+        &self,
+        target: BackendTarget,
+        parent: Arc<Reference>,
+        route: &str,
+        is_opaque: bool,
+    ) -> Arc<LivePolicy> {
+        let backend = self.backends.resolve(BackendSpec {
+            reference: Arc::clone(&parent),
+            target,
+            failfast: Duration::from_secs(3),
+        });
+        let route = Arc::new(Reference::default_named(route));
+        let tcp = tcp_to(&backend, &route);
+        let protocol = if is_opaque {
+            Protocol::Opaque(Some(tcp))
+        } else {
+            let routes = http_to(&backend, &route);
+            Protocol::Detect {
+                http1: Arc::clone(&routes),
+                http2: routes,
+                opaque: Some(tcp),
+            }
+        };
+        Arc::new(OutboundPolicy { parent, protocol })
+    }
+}
+
+fn only(backend: &Arc<Backend>) -> Distribution<Arc<Backend>> {
+    Distribution::First(vec![RouteBackend {
+        backend: Arc::clone(backend),
+        weight: 1,
+        filters: Vec::new(),
+    }])
+}
+
+fn tcp_to(backend: &Arc<Backend>, route: &Arc<Reference>) -> TcpRoute<Arc<Backend>> {
+    TcpRoute {
+        reference: Arc::clone(route),
+        rule: TcpRule::Forward(only(backend)),
+    }
+}
+
+fn http_to(backend: &Arc<Backend>, route: &Arc<Reference>) -> Arc<Routes<HttpRule<Arc<Backend>>>> {
+    let rule = Rule {
+        matches: vec![RequestMatch::default()],
+        policy: HttpRule {
+            filters: Vec::new(),
+            backends: only(backend),
+            timeouts: Timeouts::default(),
+            retry: None,
+            allows_request_headers: false,
+        },
+    };
+    Arc::new(Routes(vec![Route {
+        reference: Arc::clone(route),
+        hosts: Vec::new(),
+        rules: vec![rule],
+    }]))
+}

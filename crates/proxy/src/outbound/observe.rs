@@ -1,0 +1,90 @@
+//! Follows a response to its end: counts it, frees its connection and its share of the load.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Response, StatusCode};
+
+use crate::balance::load::Pending;
+use crate::connect::pool::Lease;
+use crate::exchange::body::{BodyError, Observer};
+use crate::exchange::classify::{grpc_status, is_failure, is_grpc};
+use crate::telemetry::metrics::{Class, HttpEndpointMetrics};
+
+pub struct Finish {
+    metrics: Arc<HttpEndpointMetrics>,
+    started: Instant,
+    status: StatusCode,
+    is_grpc: bool,
+    code: Option<u32>,
+    latency: Option<Duration>,
+    error: Option<&'static str>,
+    lease: Option<Lease>,
+    _pending: Pending,
+}
+
+impl Finish {
+    pub fn new<B>(
+        metrics: &Arc<HttpEndpointMetrics>,
+        response: &Response<B>,
+        pending: Pending,
+        started: Instant,
+        lease: Option<Lease>,
+    ) -> Self {
+        let is_grpc = is_grpc(response.headers());
+        Self {
+            metrics: Arc::clone(metrics),
+            started,
+            status: response.status(),
+            is_grpc,
+            code: is_grpc.then(|| grpc_status(response.headers())).flatten(),
+            latency: None,
+            error: None,
+            lease,
+            _pending: pending,
+        }
+    }
+}
+
+impl Observer for Finish {
+    fn data(&mut self, _length: usize) {
+        if self.latency.is_none() {
+            self.latency = Some(self.started.elapsed());
+        }
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if self.is_grpc {
+            self.code = grpc_status(trailers).or(self.code);
+        }
+    }
+
+    fn failed(&mut self, error: &BodyError) {
+        self.lease = None;
+        self.error = Some(match error {
+            BodyError::TimedOut => "timeout",
+            BodyError::Http(_) => "unclassified",
+        });
+    }
+
+    fn ended(&mut self) {
+        if let Some(mut lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        let latency = self.latency.unwrap_or_else(|| self.started.elapsed());
+        let class = match self.error.is_some() || is_failure(self.status, self.code) {
+            true => Class::Failure,
+            false => Class::Success,
+        };
+        // A gRPC response without a status is shown as UNKNOWN, though it is no failure.
+        let code = self.code.or(self.is_grpc.then_some(2));
+        let status = Some(self.status.as_u16());
+        self.metrics
+            .response(status, class, code, self.error, latency);
+    }
+}

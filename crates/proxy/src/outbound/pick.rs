@@ -1,0 +1,88 @@
+//! Chooses the backend of a rule, and the endpoint of a backend, waiting a while if none is there.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::balance::endpoints::{Backend, Balancer, Endpoint, Target};
+use crate::control::policy::outbound::{Distribution, RouteBackend};
+use crate::control::stream::chance;
+use crate::exchange::respond::Fault;
+
+type Backends = Distribution<Arc<Backend>>;
+
+/// None: the rule has no backend that could answer.
+pub fn backend(distribution: &Backends) -> Option<&RouteBackend<Arc<Backend>>> {
+    match distribution {
+        Distribution::Empty => None,
+        Distribution::First(backends) => backends
+            .iter()
+            .find(|b| has_endpoints(&b.backend))
+            .or(backends.first()),
+        Distribution::Random(backends) => weighted(backends),
+    }
+}
+
+fn has_endpoints(backend: &Backend) -> bool {
+    match &backend.target {
+        Target::Balance(balancer) => balancer.snapshot().is_none_or(|set| !set.is_empty()),
+        Target::Forward(_) => true,
+        Target::None => false,
+    }
+}
+
+/// A backend that does not exist keeps its share, which fails, as the Gateway API asks.
+fn weighted(backends: &[RouteBackend<Arc<Backend>>]) -> Option<&RouteBackend<Arc<Backend>>> {
+    let total: u64 = backends.iter().map(|b| u64::from(b.weight)).sum();
+    let mut point = (chance() * total as f64) as u64;
+    backends.iter().find(|b| {
+        let weight = u64::from(b.weight);
+        let is_hit = point < weight;
+        point = point.saturating_sub(weight);
+        is_hit
+    })
+}
+
+/// Waits for an endpoint until `deadline`, unless the balancer has already made others wait in vain.
+pub async fn endpoint(backend: &Backend, deadline: Instant) -> Result<Arc<Endpoint>, Fault> {
+    match &backend.target {
+        Target::Forward(endpoint) => Ok(Arc::clone(endpoint)),
+        Target::None => Err(no_backend(backend)),
+        Target::Balance(balancer) => match balancer.pick() {
+            Some(endpoint) => Ok(endpoint),
+            None if balancer.is_failing_fast() => Err(failfast(balancer)),
+            None => wait(balancer, deadline).await,
+        },
+    }
+}
+
+async fn wait(balancer: &Balancer, deadline: Instant) -> Result<Arc<Endpoint>, Fault> {
+    let mut changes = balancer.watch();
+    loop {
+        if let Some(endpoint) = balancer.pick() {
+            return Ok(endpoint);
+        }
+        let retry = balancer
+            .next_retry()
+            .map_or(deadline, |at| at.min(deadline));
+        let changed = tokio::time::timeout_at(retry.into(), changes.changed()).await;
+        if changed.is_err() && Instant::now() >= deadline {
+            balancer.fail_fast();
+            return Err(failfast(balancer));
+        }
+    }
+}
+
+fn failfast(balancer: &Balancer) -> Fault {
+    let authority = balancer.authority();
+    let known = match balancer.snapshot() {
+        None => "destination has not answered".to_string(),
+        Some(set) if set.is_empty() => "it has no endpoints".to_string(),
+        Some(set) => format!("none of its {} endpoints can be reached", set.len()),
+    };
+    Fault::failfast(format!("service in fail-fast: {authority}: {known}"))
+}
+
+fn no_backend(backend: &Backend) -> Fault {
+    let name = &backend.reference.name;
+    Fault::invalid_policy(format!("the route's backend {name} does not exist"))
+}
