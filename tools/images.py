@@ -1,6 +1,6 @@
 """Pack the container images from images/*.toml into OCI archives, without a daemon or a registry.
 
-    python tools/images.py [--profile dev|release] [NAME…]
+    python tools/images.py [--profile release|dev] [--no-build] [NAME…]
 
 Archives go to ~/.cache/tulle/images/NAME.tar (TULLE_CACHE moves the cache). Layers are kept by a
 hash of what went into them, so only what changed is made anew. `--pin NAME` writes the exact
@@ -45,9 +45,10 @@ def recipe(*makers: ModuleType) -> list[str]:
 
 
 class Packer:
-    def __init__(self, cache: Path, profile: str) -> None:
+    def __init__(self, cache: Path, profile: str, is_building: bool) -> None:
         self.cache = cache
         self.profile = profile
+        self.is_building = is_building
         self.architecture = debian.architecture()
 
     def pack(self, image: description.Image) -> None:
@@ -99,8 +100,11 @@ class Packer:
         return self._layer(f"wheels of {name}", pinned.read_text(), (python,), fill)
 
     def _binaries(self, packages: tuple[str, ...]) -> archive.Layer:
-        with process.step(f"cargo build --profile {self.profile} of {', '.join(packages)}"):
-            built = binaries.build(packages, self.profile, ROOT, self.cache)
+        target = binaries.target_folder(self.cache)
+        if self.is_building:
+            with process.step(f"cargo build --profile {self.profile} of {', '.join(packages)}"):
+                binaries.build(packages, self.profile, ROOT, target)
+        built = binaries.built(packages, self.profile, target)
 
         def fill(tree: Path) -> None:
             folder = tree / BINARY_FOLDER
@@ -162,6 +166,7 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--profile", default="release", help="cargo's profile (default release)")
+    parser.add_argument("--no-build", action="store_true", help="pack the binaries as last built")
     parser.add_argument("--pin", metavar="NAME", help="resolve images/wheels/NAME.in anew")
     given = parser.parse_args()
     started = time.monotonic()
@@ -171,7 +176,7 @@ def main() -> None:
             return
         names = given.names or sorted(path.stem for path in IMAGES.glob("*.toml"))
         chosen = [description.read_image(IMAGES / f"{name}.toml", version()) for name in names]
-        packer = Packer(cache_root(), given.profile)
+        packer = Packer(cache_root(), given.profile, not given.no_build)
         for image in chosen:
             packer.pack(image)
     except (description.BadDescription, process.ToolFailed) as error:

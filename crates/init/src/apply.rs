@@ -7,7 +7,7 @@ use crate::log::{Level, Log};
 use crate::rules::{self, Existing, Family, Rule};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const CLOSE_WAIT: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait";
@@ -28,12 +28,8 @@ pub enum ApplyError {
     NoLock { program: String, output: String },
     #[error("`{command}` failed: {output}")]
     Failed { command: String, output: String },
-    #[error("`{command}` could not be started")]
-    NotStarted {
-        command: String,
-        #[source]
-        cause: io::Error,
-    },
+    #[error("`{command}` could not be started: {cause}")]
+    NotStarted { command: String, cause: io::Error },
     #[error(
         "{program} took every command, but its rules are not in the nat table; \
          another program is changing the pod's rules at the same time"
@@ -214,7 +210,10 @@ impl Tool {
         if self.is_simulated {
             return Ok(String::new());
         }
-        let ran = Command::new(&self.path).args(&rule.0).output();
+        let ran = Command::new(&self.path)
+            .args(&rule.0)
+            .stdin(Stdio::inherit()) // no need of /dev/null
+            .output();
         let ran = ran.map_err(|cause| ApplyError::NotStarted {
             command: command.clone(),
             cause,
