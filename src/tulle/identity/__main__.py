@@ -76,12 +76,13 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             options.controller_namespace, options.identity_trust_domain, options.spiffe_uri
         )
         server = GrpcServer(options.addr, Identity(api, authority, domain, events, _now).handler())
-        log.info("serving", grpc=server.port, admin=options.admin_addr)
+        admin_listener = admin.listen(options.admin_addr)
+        log.info("serving", grpc=server.port, admin=admin_listener.getsockname()[1])
         async with asyncio.TaskGroup() as tasks:
             recording = tasks.create_task(events.run(_lost))
             tasks.create_task(authority.follow(stop))
             admin_app = admin.application(authority.not_ready)
-            tasks.create_task(admin.serve_http(admin_app, admin.listen(options.admin_addr), stop))
+            tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
             await server.serve(stop)
             recording.cancel()
 

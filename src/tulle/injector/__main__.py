@@ -58,13 +58,15 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         events = Recorder(api, names.PROXY_INJECTOR)
         webhook = Webhook(api, source, Owners(api), events)
         listener = admin.listen(options.addr)
-        log.info("serving", https=listener.getsockname()[1], admin=options.admin_addr)
+        admin_listener = admin.listen(options.admin_addr)
+        ports = [held.getsockname()[1] for held in (listener, admin_listener)]
+        log.info("serving", https=ports[0], admin=ports[1])
         async with asyncio.TaskGroup() as tasks:
             recording = tasks.create_task(events.run(_lost))
             tasks.create_task(source.follow(stop))
             tasks.create_task(certificate.follow(stop))
             admin_app = admin.application(lambda: None)
-            tasks.create_task(admin.serve_http(admin_app, admin.listen(options.admin_addr), stop))
+            tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
             await admin.serve_http(webhook, listener, stop, tls=certificate.context)
             recording.cancel()
 

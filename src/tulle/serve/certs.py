@@ -56,10 +56,10 @@ class FileWatch:
 class ServingCertificate:
     """The TLS context of an HTTPS server, whose certificate is replaced while it serves."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, check_every_seconds: float = CHECK_EVERY_SECONDS) -> None:
         """`folder` holds tls.crt and tls.key, as a Secret of type kubernetes.io/tls is mounted."""
         self._certificate, self._key = folder / "tls.crt", folder / "tls.key"
-        self._watch = FileWatch(self._certificate, self._key)
+        self._watch = FileWatch(self._certificate, self._key, every_seconds=check_every_seconds)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._load()
