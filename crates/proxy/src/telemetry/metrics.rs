@@ -1,0 +1,130 @@
+//! The registry: every family that the proxy counts, and their text for Prometheus.
+//! Ask it for a series once, keep the handle, count on the handle.
+
+mod control;
+mod directions;
+mod family;
+mod http;
+mod idle;
+mod process;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use control::{CertificateMetrics, ControlFamilies};
+pub use directions::{
+    BalancerFamilies, DetectFamilies, InboundFamilies, InboundHttpFamilies, OutboundFamilies,
+    RouteFamilies,
+};
+pub use family::{Counter, Family, Gauge, Histogram, SeriesLimit};
+pub use http::{Class, HttpEndpointMetrics, HttpFamilies, Outcome};
+pub use process::Process;
+pub use transport::{TransportFamilies, TransportMetrics};
+
+use super::labels::Labels;
+
+/// More label sets than this are counted as refused instead of kept: memory stays bounded.
+const MAX_SERIES: usize = 20_000;
+
+pub struct Metrics {
+    retain_idle: Duration,
+    limit: Arc<SeriesLimit>,
+    endpoints: HttpFamilies,
+    profile_routes: HttpFamilies,
+    profile_attempts: HttpFamilies,
+    control_requests: HttpFamilies,
+    transports: TransportFamilies,
+    process: Process,
+    pub inbound: InboundFamilies,
+    pub outbound: OutboundFamilies,
+    pub control: ControlFamilies,
+    /// `skipped="no_budget"` is the second row of a route.
+    pub profile_retryable: Family<Counter>,
+}
+
+impl Metrics {
+    pub fn new(retain_idle: Duration) -> Arc<Self> {
+        Self::with_limit(retain_idle, MAX_SERIES)
+    }
+
+    pub fn with_limit(retain_idle: Duration, most: usize) -> Arc<Self> {
+        let limit = SeriesLimit::new(most);
+        let retryable = "Requests of routes that may be retried.";
+        Arc::new(Self {
+            retain_idle,
+            endpoints: HttpFamilies::new("", true, &limit),
+            profile_routes: HttpFamilies::new("route_", true, &limit),
+            profile_attempts: HttpFamilies::new("route_actual_", false, &limit),
+            control_requests: HttpFamilies::new("control_", true, &limit),
+            transports: TransportFamilies::new(&limit),
+            process: Process::new(),
+            inbound: InboundFamilies::new(&limit),
+            outbound: OutboundFamilies::new(&limit),
+            control: ControlFamilies::new(&limit),
+            profile_retryable: Family::counter("route_retryable_total", retryable, &limit),
+            limit,
+        })
+    }
+
+    /// `request_total`, `response_total`, `response_latency_ms` of one endpoint.
+    pub fn http_endpoint(&self, labels: Labels) -> Arc<HttpEndpointMetrics> {
+        self.endpoints.get(labels)
+    }
+
+    /// `route_*`: one count per request of a ServiceProfile's route, however often it is tried.
+    pub fn profile_route(&self, labels: Labels) -> Arc<HttpEndpointMetrics> {
+        self.profile_routes.get(labels)
+    }
+
+    /// `route_actual_*`: one count per attempt.
+    pub fn profile_attempt(&self, labels: Labels) -> Arc<HttpEndpointMetrics> {
+        self.profile_attempts.get(labels)
+    }
+
+    pub fn control_request(&self, labels: Labels) -> Arc<HttpEndpointMetrics> {
+        self.control_requests.get(labels)
+    }
+
+    pub fn transport(&self, labels: Labels) -> Arc<TransportMetrics> {
+        self.transports.get(labels)
+    }
+
+    pub fn uptime(&self) -> Duration {
+        self.process.uptime()
+    }
+
+    /// All of it, as Prometheus reads it.
+    pub fn exposition(&self) -> String {
+        self.exposition_at(Instant::now())
+    }
+
+    fn exposition_at(&self, now: Instant) -> String {
+        let mut out = String::with_capacity(64 * 1024);
+        let retain = self.retain_idle;
+        self.inbound.write_policy(&mut out);
+        self.outbound.write_errors(&mut out);
+        self.endpoints.write(&mut out, now, retain);
+        self.profile_routes.write(&mut out, now, retain);
+        self.profile_retryable.write(&mut out);
+        self.profile_attempts.write(&mut out, now, retain);
+        self.control_requests.write(&mut out, now, retain);
+        self.transports.write(&mut out, now, retain);
+        self.process.write(&mut out);
+        self.control.write(&mut out);
+        self.outbound.write(&mut out);
+        self.inbound.write(&mut out);
+        let name = "proxy_metrics_series_refused_total";
+        family::write_head(
+            &mut out,
+            name,
+            "Label sets over the proxy's limit.",
+            "counter",
+        );
+        family::write_sample(&mut out, name, "", self.limit.refused());
+        out.push_str("# EOF\n");
+        out
+    }
+}
