@@ -18,7 +18,7 @@ from tulle.cli.table import table
 from tulle.cli.target import Failure, Group, Target, run, target
 from tulle.install.workload_trust import proxy_container
 from tulle.k8s.client import ApiError, Client, Unreachable
-from tulle.k8s.portforward import PortForwardError, forwarded
+from tulle.k8s.portforward import forwarded
 
 Json = dict[str, Any]
 
@@ -71,14 +71,17 @@ async def _metrics(client: Client, namespace: str, pod: str, port: int) -> str:
     try:
         async with (
             asyncio.timeout(METRICS_SECONDS),
-            forwarded(client, namespace, pod, port) as at,
+            forwarded(client, namespace, pod, port) as forward,
             httpx.AsyncClient(trust_env=False, timeout=METRICS_SECONDS) as http,
         ):
-            response = await http.get(f"http://127.0.0.1:{at}/metrics")
-            response.raise_for_status()
+            try:
+                response = await http.get(f"http://127.0.0.1:{forward.port}/metrics")
+                response.raise_for_status()
+            except httpx.HTTPError as error:
+                return f"# ERROR {forward.failure or error}\n"
             return response.text
-    except (ApiError, Unreachable, PortForwardError, httpx.HTTPError, TimeoutError) as error:
-        return f"# ERROR {error or type(error).__name__}\n"
+    except (ApiError, Unreachable, TimeoutError) as error:
+        return f"# ERROR {str(error) or type(error).__name__}\n"
 
 
 def obfuscated(metrics: str) -> str:
@@ -127,8 +130,8 @@ async def _destination(place: Target, pod: str | None, port: int, ask: Ask) -> A
     namespace = place.tulle_namespace
     async with await place.client() as client:
         name = pod or await _destination_pod(client, namespace)
-        async with forwarded(client, namespace, name, port) as local:
-            return await ask(f"127.0.0.1:{local}")
+        async with forwarded(client, namespace, name, port) as forward:
+            return await ask(f"127.0.0.1:{forward.port}")
 
 
 async def _destination_pod(client: Client, namespace: str) -> str:

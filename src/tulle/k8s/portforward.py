@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +22,14 @@ class PortForwardError(Exception):
     """The pod's side of a forwarded connection failed; the message is the kubelet's."""
 
 
+@dataclass(slots=True)
+class Forward:
+    """An open forward. `failure` is why the pod's side of the latest broken connection broke."""
+
+    port: int  # on this machine
+    failure: str | None = None
+
+
 @contextlib.asynccontextmanager
 async def forwarded(
     client: Client,
@@ -31,15 +39,15 @@ async def forwarded(
     *,
     address: str = "127.0.0.1",
     local: int = 0,
-) -> AsyncIterator[int]:
-    """The local port while the block runs. Each connection to it is one to the pod."""
-    failures: list[str] = []
+) -> AsyncIterator[Forward]:
+    """Forwards while the block runs. Each connection to the local port is one to the pod."""
+    forward = Forward(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await _carry(client, namespace, pod, port, reader, writer)
         except (PortForwardError, Unreachable, OSError) as error:
-            failures.append(str(error))
+            forward.failure = str(error)
         finally:
             writer.close()
 
@@ -48,7 +56,8 @@ async def forwarded(
         pass
     server = await asyncio.start_server(serve, address, local)
     async with server:
-        yield int(server.sockets[0].getsockname()[1])
+        forward.port = int(server.sockets[0].getsockname()[1])
+        yield forward
 
 
 @contextlib.asynccontextmanager
@@ -100,6 +109,8 @@ async def _carry(
         await asyncio.wait({outward, inward}, return_when=asyncio.FIRST_COMPLETED)
         outward.cancel()
         inward.cancel()
+    if not inward.cancelled() and (failure := inward.result()):
+        raise PortForwardError(failure)
 
 
 async def _outward(reader: asyncio.StreamReader, connection: ClientConnection) -> None:
@@ -108,7 +119,8 @@ async def _outward(reader: asyncio.StreamReader, connection: ClientConnection) -
             await connection.send(bytes([DATA]) + data)
 
 
-async def _inward(connection: ClientConnection, writer: asyncio.StreamWriter) -> None:
+async def _inward(connection: ClientConnection, writer: asyncio.StreamWriter) -> str | None:
+    """The kubelet's error, or None when the pod ended the connection."""
     opened: set[int] = set()
     with contextlib.suppress(ConnectionClosed, ConnectionError):
         async for message in connection:
@@ -117,11 +129,11 @@ async def _inward(connection: ClientConnection, writer: asyncio.StreamWriter) ->
             channel, data = message[0], message[1:]
             if channel not in opened:
                 opened.add(channel)
-                struct.unpack("<H", data[:2])
-                data = data[2:]
+                data = data[2:]  # the port, which we know
             if not data:
                 continue
             if channel == ERROR:
-                raise PortForwardError(data.decode(errors="replace").strip())
+                return data.decode(errors="replace").strip()
             writer.write(data)
             await writer.drain()
+    return None
