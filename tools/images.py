@@ -8,23 +8,20 @@ wheels, with their hashes, that images/wheels/NAME.in asks for.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 from packing import archive, binaries, debian, description, layers, pins, process, python
+from packing.store import Store, recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "images"
 BINARY_FOLDER = "usr/lib/tulle"
-Makers = tuple[ModuleType, ...]
 
 
 def cache_root() -> Path:
@@ -39,20 +36,19 @@ def version() -> str:
     return found[1]
 
 
-def recipe(*makers: ModuleType) -> list[str]:
-    """A layer is made anew, too, when the code that makes it has changed."""
-    return [layers.file_digest(Path(maker.__file__ or "")) for maker in makers]
-
-
 class Packer:
     def __init__(self, cache: Path, profile: str, is_building: bool) -> None:
         self.cache = cache
         self.profile = profile
         self.is_building = is_building
         self.architecture = debian.architecture()
+        self.store = Store(cache / "layers", self.architecture)
 
     def pack(self, image: description.Image) -> None:
         print(f"{image.tag}", file=sys.stderr, flush=True)
+        if image.generate is not None:
+            with process.step(image.generate):
+                process.run(sys.executable, str(ROOT / image.generate))
         made = [self._base(image.base)]
         if image.wheels is not None:
             made.append(self._wheels(image.wheels))
@@ -62,24 +58,6 @@ class Packer:
             made.append(self._files(image.files))
         self._archive(image, made)
 
-    def _layer(
-        self, what: str, seed: object, makers: Makers, fill: Callable[[Path], None]
-    ) -> archive.Layer:
-        """The layer that `fill` makes, unless the same `seed` has made it before."""
-        text = json.dumps([what, seed, recipe(*makers, layers), self.architecture])
-        key = hashlib.sha256(text.encode()).hexdigest()[:32]
-        tar, digest = (self.cache / "layers" / f"{key}{end}" for end in (".tar", ".sha256"))
-        if not digest.exists():
-            tree = self.cache / "layers" / f"{key}.tree"
-            shutil.rmtree(tree, ignore_errors=True)
-            with process.step(what):
-                tree.mkdir(parents=True)
-                fill(tree)
-                layers.write_layer(tree, tar)
-            digest.write_text(layers.file_digest(tar))
-            shutil.rmtree(tree)
-        return archive.Layer(tar, digest.read_text())
-
     def _base(self, name: str) -> archive.Layer:
         rootfs = description.read_rootfs(IMAGES / "rootfs" / f"{name}.toml")
 
@@ -88,7 +66,7 @@ class Packer:
             if rootfs.is_compiled:
                 python.compile_all(tree)
 
-        return self._layer(f"Debian base {name}", repr(rootfs), (debian, python), fill)
+        return self.store.layer(f"Debian base {name}", repr(rootfs), (debian, python), fill)
 
     def _wheels(self, name: str) -> archive.Layer:
         pinned = IMAGES / "wheels" / name
@@ -97,7 +75,7 @@ class Packer:
             python.install_wheels(pinned, tree)
             python.compile_all(tree)
 
-        return self._layer(f"wheels of {name}", pinned.read_text(), (python,), fill)
+        return self.store.layer(f"wheels of {name}", pinned.read_text(), (python,), fill)
 
     def _binaries(self, packages: tuple[str, ...]) -> archive.Layer:
         target = binaries.target_folder(self.cache)
@@ -114,7 +92,7 @@ class Packer:
                 (folder / name).chmod(0o755)
 
         seed = {name: layers.file_digest(path) for name, path in built.items()}
-        return self._layer(", ".join(packages), seed, (), fill)
+        return self.store.layer(", ".join(packages), seed, (), fill)
 
     def _files(self, files: tuple[description.Files, ...]) -> archive.Layer:
         def fill(tree: Path) -> None:
@@ -124,17 +102,17 @@ class Packer:
                     python.compile_all(tree, file.to)
 
         seed = [(repr(file), layers.tree_digest(ROOT / file.source)) for file in files]
-        return self._layer(", ".join(file.source for file in files), seed, (python,), fill)
+        return self.store.layer(", ".join(file.source for file in files), seed, (python,), fill)
 
     def _archive(self, image: description.Image, made: list[archive.Layer]) -> None:
         out = self.cache / "images" / f"{image.name}.tar"
-        stamp = self.cache / "layers" / f"{image.name}.stamp"
+        stamp = self.store.folder / f"{image.name}.stamp"
         seed = json.dumps([repr(image), [layer.digest for layer in made], recipe(archive)])
         if out.exists() and stamp.exists() and stamp.read_text() == seed:
             print(f"  unchanged, {size(out)}", file=sys.stderr)
             return
         out.parent.mkdir(parents=True, exist_ok=True)
-        with process.step(f"archive {out}"):
+        with self.store.locked(), process.step(f"archive {out}"):
             archive.write_archive(image, made, self.architecture, out)
         stamp.write_text(seed)
         print(f"  {size(out)}", file=sys.stderr)
@@ -179,6 +157,7 @@ def main() -> None:
         packer = Packer(cache_root(), given.profile, not given.no_build)
         for image in chosen:
             packer.pack(image)
+        packer.store.forget_unused()
     except (description.BadDescription, process.ToolFailed) as error:
         raise SystemExit(f"images: {error}") from error
     print(f"images: {len(chosen)} in {time.monotonic() - started:.1f} s", file=sys.stderr)
