@@ -60,6 +60,16 @@ class Api:
         except httpx.TransportError:
             return False
 
+    def await_change(self, path: str, version: str, seconds: int) -> None:
+        """Return at the first change of the collection after `version`, or when time is up."""
+        params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        try:
+            with self._http.stream("GET", path, params=params, timeout=seconds + 10.0) as stream:
+                for _ in stream.iter_raw():
+                    return
+        except httpx.TransportError as error:
+            raise ApiFailed(0, f"the watch of {path} broke off: {error}") from error
+
     def patch(self, path: str, body: Json) -> Json:
         return self._send("PATCH", path, json=body, kind="application/merge-patch+json")
 

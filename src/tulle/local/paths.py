@@ -27,7 +27,8 @@ class Caches:
 
     @property
     def deb(self) -> Path:
-        return self.root / "deb"
+        """A folder of our own: what lies beside it belongs to the builder of images."""
+        return self.root / "deb" / "node"
 
     @property
     def manifests(self) -> Path:
@@ -35,11 +36,11 @@ class Caches:
 
     @property
     def modules(self) -> Path:
-        return self.root / "gomod"
+        return self.root / "gomod" / "local"
 
     @property
     def objects(self) -> Path:
-        return self.root / "gobuild"
+        return self.root / "gobuild" / "local"
 
 
 def caller_home() -> Path:

@@ -52,6 +52,7 @@ def leaves(node: str, node_address: str, service_address: str, domain: str) -> l
         Leaf("front-proxy-client", "front-proxy-client", front_proxy=True),
         Leaf("admin", "kubernetes-admin", masters),
         Leaf("addresses", "tulle-addresses", masters),
+        Leaf("metrics-server", "metrics-server", sans=("metrics-server.kube-system.svc",)),
         Leaf("controller-manager", "system:kube-controller-manager"),
         Leaf("scheduler", "system:kube-scheduler"),
         Leaf("proxy", "system:kube-proxy"),

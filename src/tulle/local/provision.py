@@ -1,0 +1,48 @@
+"""Everything that must be on disk before a node can boot, from the first place that has it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tulle.local import binaries, compile, debian, download, gateway, images
+from tulle.local.binaries import Binary
+from tulle.local.debian import Packages
+from tulle.local.paths import Caches
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Provisions:
+    packages: Packages
+    own_images: Sequence[Path]
+
+
+def ensure(caches: Caches, say: Say) -> Provisions:
+    """The cache, else the release servers, else a build. Quick when the cache has all."""
+    caches.bin.mkdir(parents=True, exist_ok=True)
+    packages = debian.ensure(caches.deb, say)
+    absent = binaries.missing(caches.bin, binaries.needed())
+    if absent:
+        remaining = _from_releases(absent, caches, say)
+        if remaining:
+            compile.build(remaining, caches, say)
+    try:
+        gateway.fetch(caches)
+    except download.Unavailable as error:
+        say(f"Gateway API's CRDs are left out: {error}")
+    compile.clean(caches)
+    return Provisions(packages, images.pack_own(caches, binaries.architecture()))
+
+
+def _from_releases(absent: Sequence[Binary], caches: Caches, say: Say) -> list[Binary]:
+    """What the release servers do not give."""
+    remaining = []
+    with download.releases() as releases:
+        for binary in absent:
+            try:
+                releases.fetch(binary, caches.bin)
+                say(f"downloaded {binary.name} {binary.version}")
+            except download.Unavailable:
+                remaining.append(binary)
+    return remaining
