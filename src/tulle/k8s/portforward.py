@@ -133,7 +133,7 @@ async def _inward(connection: ClientConnection, writer: asyncio.StreamWriter) ->
             if not data:
                 continue
             if channel == ERROR:
-                return data.decode(errors="replace").strip()
+                return bytes(data).decode(errors="replace").strip()
             writer.write(data)
             await writer.drain()
     return None
