@@ -17,8 +17,11 @@ def rule(group: str, resources: list[str], verbs: list[str], only: list[str] | N
     return found
 
 
-IDENTITY_RULES = [rule("authentication.k8s.io", ["tokenreviews"], ["create"])]
-IDENTITY_LOCAL_RULES = [rule("", ["events"], ["create", "patch"])]
+IDENTITY_RULES = [
+    rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
+    # Beside the ServiceAccount that a leaf was issued for, in whatever namespace.
+    rule("", ["events"], ["create"]),
+]
 
 POLICY_KINDS = [
     "authorizationpolicies",
@@ -43,10 +46,10 @@ DESTINATION_RULES = [
 ]
 
 INJECTOR_RULES = [
-    rule("", ["namespaces", "replicationcontrollers"], READ),
-    rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], READ),
-    rule("batch", ["cronjobs", "jobs"], READ),
-    rule("", ["events"], ["create", "patch"]),
+    rule("", ["namespaces"], ["get"]),
+    rule("apps", ["replicasets"], ["get"]),
+    rule("batch", ["jobs"], ["get"]),
+    rule("", ["events"], ["create"]),
 ]
 
 
@@ -60,7 +63,6 @@ def accounts(place: Place) -> list[Json]:
         *_cluster_role(place, names.IDENTITY, "identity", IDENTITY_RULES),
         *_cluster_role(place, names.DESTINATION, "destination", DESTINATION_RULES),
         *_cluster_role(place, names.PROXY_INJECTOR, injector, INJECTOR_RULES),
-        *_role(place, names.IDENTITY, "identity", IDENTITY_LOCAL_RULES),
     ]
 
 
@@ -83,21 +85,6 @@ def _cluster_role(place: Place, account: str, component: str, rules: list[Json])
             name,
             component,
             roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
-            subjects=[_subject(place, account)],
-        ),
-    ]
-
-
-def _role(place: Place, account: str, component: str, rules: list[Json]) -> list[Json]:
-    version = f"{RBAC}/v1"
-    return [
-        place.object(version, "Role", account, component, rules=rules),
-        place.object(
-            version,
-            "RoleBinding",
-            account,
-            component,
-            roleRef={"apiGroup": RBAC, "kind": "Role", "name": account},
             subjects=[_subject(place, account)],
         ),
     ]

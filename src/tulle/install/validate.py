@@ -19,6 +19,7 @@ INBOUND_POLICIES = (
 )
 LOG_LEVELS = ("off", "error", "warn", "info", "debug", "trace")
 _LEVEL = "|".join(LOG_LEVELS)
+CONTROLLER_LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 LOG_FILTER = re.compile(
     rf"^(?:{_LEVEL}|[\w:.\-]+(?:\[[^\]]*\])?(?:=(?:{_LEVEL}))?|\[[^\]]*\](?:=(?:{_LEVEL}))?)$", re.I
 )
@@ -103,7 +104,7 @@ def _numbers(values: Json) -> None:
 
 
 def _choices(values: Json) -> None:
-    one_of("controllerLogLevel", values["controllerLogLevel"].lower(), LOG_LEVELS)
+    one_of("controllerLogLevel", values["controllerLogLevel"], CONTROLLER_LOG_LEVELS)
     one_of("controllerLogFormat", values["controllerLogFormat"], ("plain", "json"))
     one_of("imagePullPolicy", values["imagePullPolicy"], ("Always", "IfNotPresent", "Never"))
     one_of("webhookFailurePolicy", values["webhookFailurePolicy"], ("Ignore", "Fail"))

@@ -1,6 +1,7 @@
 """The three Deployments of the control plane, before their proxies are put in."""
 
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from tulle import names
@@ -8,10 +9,8 @@ from tulle.install.objects import Place
 
 Json = dict[str, Any]
 
-ISSUER_DIR = "/var/run/linkerd/identity/issuer"
-TRUST_ROOTS_DIR = "/var/run/linkerd/identity/trust-roots"
-INJECTOR_TLS_DIR = "/var/run/linkerd/tls"
-CONFIG_DIR = "/var/run/linkerd/config"
+TRUST_ROOTS_DIR = str(PurePosixPath(names.TRUST_ROOTS_FILE).parent)
+CONFIG_DIR = str(PurePosixPath(names.VALUES_FILE).parent)
 API_ACCESS = "kube-api-access"
 API_ACCESS_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -57,7 +56,7 @@ def _identity(values: Json, namespace: str) -> Component:
         ],
         values["identityResources"],
         [
-            (_from_secret("identity-issuer", names.ISSUER_SECRET), ISSUER_DIR),
+            (_from_secret("identity-issuer", names.ISSUER_SECRET), names.ISSUER_DIR),
             (_from_config_map("trust-roots", names.TRUST_ROOTS_CONFIGMAP), TRUST_ROOTS_DIR),
         ],
     )
@@ -106,7 +105,7 @@ def _injector(values: Json, namespace: str) -> Component:
         [
             (_from_config_map("config", names.CONFIG_CONFIGMAP), CONFIG_DIR),
             (_from_config_map("trust-roots", names.TRUST_ROOTS_CONFIGMAP), TRUST_ROOTS_DIR),
-            (_from_secret("tls", names.INJECTOR_TLS_SECRET), INJECTOR_TLS_DIR),
+            (_from_secret("tls", names.INJECTOR_TLS_SECRET), names.SERVING_TLS_DIR),
         ],
     )
 
