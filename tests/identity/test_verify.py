@@ -55,6 +55,9 @@ async def test_no_authentication() -> None:
         "system:serviceaccount:shop:web.api",
         "system:serviceaccount:Shop:web",
         "system:serviceaccount::web",
+        "system:serviceaccount:shop::web",
+        "system:bootstrap:shop:web",
+        "root:serviceaccount:shop:web",
     ],
 )
 async def test_users_that_are_no_identity(username) -> None:

@@ -56,13 +56,13 @@ async def _review(api: Api, token: str, audiences: list[str] | None) -> Json:
 
 
 def _parsed(username: str) -> ServiceAccount:
-    system, kind, *rest = [*username.split(":"), "", ""]
-    parts = [part for part in rest if part]
-    if (system, kind) != ("system", "serviceaccount") or len(parts) != 2:
+    system, *rest = username.split(":")
+    if system != "system" or rest[:1] != ["serviceaccount"] or len(rest) != 3:
         raise InvalidToken(f"the token is of {username!r}, which is no service account")
-    for part in parts:
+    namespace, name = rest[1:]
+    for part in (namespace, name):
         if not _LABEL.fullmatch(part):
             raise InvalidToken(
                 f"{part!r} cannot be part of an identity: use letters, digits and dashes only"
             )
-    return ServiceAccount(*parts)
+    return ServiceAccount(namespace, name)
