@@ -1,6 +1,10 @@
 """The install's values, read."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tulle.injector.settings import Settings, ValuesError
 
@@ -45,6 +49,18 @@ def test_values_are_read_from_where_helm_has_them() -> None:
 def test_empty_values_are_as_if_left_out() -> None:
     values = {"identityTrustDomain": "", "proxy": {"cores": "", "image": {"version": ""}}}
     assert Settings.from_values(values) == Settings()
+
+
+@pytest.mark.parametrize(("own", "policy"), [("", "Always"), ("Never", "Never")])
+def test_the_proxy_s_pull_policy_wins_over_the_general_one(own, policy) -> None:
+    values = {"imagePullPolicy": "Always", "proxy": {"image": {"pullPolicy": own}}}
+    assert Settings.from_values(values).image_pull_policy == policy
+
+
+def test_the_chart_s_own_values_are_the_defaults() -> None:
+    chart = Path(__file__).parents[2] / "charts" / "tulle" / "values.yaml"
+    found = Settings.from_values(yaml.safe_load(chart.read_text()))
+    assert replace(found, init_log_level="", init_log_format="") == Settings()
 
 
 def test_skipped_ports_may_be_none_at_all() -> None:

@@ -146,14 +146,13 @@ class Settings:
         found: Json = {}
         for path, (field, convert) in _FIELDS.items():
             value = _at(values, path)
-            if value is None or (value == "" and convert not in (str, _listed)):
+            may_be_empty = convert in (str, _listed) and field not in _NEVER_EMPTY
+            if value is None or (value == "" and not may_be_empty):
                 continue
             try:
                 found[field] = convert(value)
             except (TypeError, ValueError) as error:
                 raise ValuesError(f"the value {path} cannot be {value!r}: {error}") from error
-        for empty in [field for field in _NEVER_EMPTY if found.get(field) == ""]:
-            del found[empty]
         found["server_parameters"] = _server_parameters(values)
         found["tracing"] = _tracing(values)
         settings = cls(
@@ -216,6 +215,7 @@ INBOUND_POLICIES = (
     "deny",
     "audit",
 )
+# An empty text for these means that another value, or the default, holds.
 _NEVER_EMPTY = ("trust_domain", "version", "image_pull_policy", "log_level", "log_format")
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "clusterDomain": ("cluster_domain", str),
@@ -228,6 +228,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "imagePullPolicy": ("image_pull_policy", str),
     "proxy.image.name": ("proxy_image", str),
     "proxy.image.version": ("proxy_version", str),
+    "proxy.image.pullPolicy": ("image_pull_policy", str),  # after the general one, to win over it
     "proxy.ports.admin": ("admin_port", _port),
     "proxy.ports.control": ("control_port", _port),
     "proxy.ports.inbound": ("inbound_port", _port),
