@@ -2,6 +2,8 @@
 
 pub mod body;
 pub mod classify;
+pub mod finish;
+pub mod first;
 pub mod orig_proto;
 pub mod prefixed;
 pub mod respond;

@@ -3,4 +3,7 @@
 pub mod accept;
 pub mod authorize;
 pub mod http;
+pub mod labels;
 pub mod opaque;
+pub mod policies;
+pub mod rate_limit;

@@ -3,7 +3,6 @@
 pub mod accept;
 pub mod discover;
 pub mod http;
-pub mod observe;
 pub mod opaque;
 pub mod pick;
 pub mod retry;

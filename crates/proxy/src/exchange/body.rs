@@ -164,6 +164,10 @@ impl HttpBody for Body {
         };
         if let Some(observer) = &mut this.observer {
             tell(observer.as_mut(), polled.as_ref());
+            // Whoever knows the length stops reading here.
+            if matches!(polled, Some(Ok(_))) && this.inner.is_end() {
+                observer.ended();
+            }
         }
         Poll::Ready(polled)
     }

@@ -1,0 +1,346 @@
+//! A connection to our workload: whose it is, what it speaks, who handles it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ::http::HeaderValue;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::authorize::{ClientTls, Decision};
+use super::policies::{LivePolicy, Policies, PortPolicy};
+use super::{http, labels, opaque};
+use crate::connect::counted::Counted;
+use crate::connect::header::{SessionProtocol, TransportHeader};
+use crate::connect::pool::{Pool, PoolSettings};
+use crate::connect::tcp::{Connector, Dial, set_up};
+use crate::control::cache::Cache;
+use crate::control::policy::inbound::Protocol;
+use crate::drain::Watch;
+use crate::exchange::first::{self, First, Spoken, read_protocol};
+use crate::exchange::prefixed::Prefixed;
+use crate::exchange::serve::Http2Settings;
+use crate::orig_dst::OrigDst;
+use crate::outbound::opaque::read_sni;
+use crate::telemetry::metrics::Metrics;
+use crate::tls::keys::Keys;
+use crate::tls::name::Identity;
+use crate::tls::server;
+
+/// A client that begins a TLS handshake or a transport header must finish it in this time.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+pub struct Inbound {
+    pub policies: Policies,
+    pub applications: Arc<Cache<SocketAddr, Arc<Pool>>>,
+    pub connector: Arc<Connector>,
+    pub pool: PoolSettings,
+    pub keys: Arc<Keys>,
+    /// The SNI by which peers ask for us.
+    pub server_name: Identity,
+    pub orig_dst: OrigDst,
+    /// The pod's own addresses; empty allows any.
+    pub ips: Vec<IpAddr>,
+    pub metrics: Arc<Metrics>,
+    pub http2: Http2Settings,
+    pub keepalive: Option<Duration>,
+    pub user_timeout: Option<Duration>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0} is not an address of this pod")]
+    Foreign(SocketAddr),
+    #[error("TLS with {client} failed: {cause}")]
+    Tls { client: SocketAddr, cause: io::Error },
+    #[error("{0} connected to the proxy itself without mutual TLS and a transport header")]
+    NotDirect(SocketAddr),
+    #[error("{0} asked for {1}; this proxy is no gateway")]
+    NoGateway(SocketAddr, String),
+    #[error("{0} asked the proxy to connect to itself")]
+    Loop(SocketAddr),
+    #[error("{client} to {target}: {cause}")]
+    Opaque {
+        client: SocketAddr,
+        target: SocketAddr,
+        cause: opaque::OpaqueError,
+    },
+}
+
+/// A connection whose client and target are known.
+pub struct Arrival {
+    pub inbound: Arc<Inbound>,
+    pub policy: Arc<PortPolicy>,
+    pub client: SocketAddr,
+    pub target: SocketAddr,
+    pub tls: ClientTls,
+    pub drain: Watch,
+}
+
+impl Inbound {
+    pub fn application(&self, target: SocketAddr) -> Arc<Pool> {
+        let make = || {
+            let dial = Dial {
+                address: target,
+                peer: None,
+                header: None,
+            };
+            let metrics = self.metrics.transport(labels::dialled(target));
+            let connector = Arc::clone(&self.connector);
+            Pool::new(dial, connector, self.pool.clone(), metrics)
+        };
+        Arc::clone(&self.applications.get_or_insert(&target, make))
+    }
+
+    pub async fn accept(self: Arc<Self>, tcp: TcpStream, drain: Watch) -> Result<(), AcceptError> {
+        set_up(&tcp, self.keepalive, self.user_timeout);
+        let client = canonical(tcp.peer_addr()?);
+        let local = canonical(tcp.local_addr()?);
+        let target = canonical(self.orig_dst.of(&tcp)?);
+        if target == local {
+            return self.direct(tcp, client, target, drain).await;
+        }
+        if !self.ips.is_empty() && !self.ips.contains(&target.ip()) {
+            return Err(AcceptError::Foreign(target));
+        }
+        let arrival = Arrival {
+            policy: self.policies.get(target.port()),
+            inbound: self,
+            client,
+            target,
+            tls: ClientTls::None,
+            drain,
+        };
+        let live = arrival.policy.settled().await;
+        arrival.redirected(tcp, &live).await
+    }
+
+    /// A peer dialled our own port: mutual TLS first, then a header that says which port it means.
+    async fn direct(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        client: SocketAddr,
+        local: SocketAddr,
+        drain: Watch,
+    ) -> Result<(), AcceptError> {
+        let opened = tokio::time::timeout(HANDSHAKE_LIMIT, self.open_direct(tcp, client));
+        let late = |_| AcceptError::NotDirect(client);
+        let (tls, header, io) = opened.await.map_err(late)??;
+        if let Some(name) = header.name {
+            return Err(AcceptError::NoGateway(client, name));
+        }
+        if header.port == local.port() {
+            return Err(AcceptError::Loop(client));
+        }
+        let target = SocketAddr::new(local.ip(), header.port);
+        let arrival = Arrival {
+            policy: self.policies.get(header.port),
+            inbound: self,
+            client,
+            target,
+            tls,
+            drain,
+        };
+        let live = arrival.policy.settled().await;
+        let io = arrival.counted(io, &live);
+        match header.protocol {
+            None => arrival.opaque(io, &live).await,
+            Some(protocol) => {
+                arrival.http(io, protocol == SessionProtocol::Http2).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn open_direct(
+        &self,
+        mut tcp: TcpStream,
+        client: SocketAddr,
+    ) -> Result<Direct, AcceptError> {
+        let mut first = BytesMut::new();
+        if read_sni(&mut tcp, &mut first).await?.is_none() {
+            return Err(AcceptError::NotDirect(client));
+        }
+        let accepted = server::accept(&self.keys, Prefixed::new(first, tcp)).await;
+        let accepted = accepted.map_err(|cause| AcceptError::Tls { client, cause })?;
+        if !accepted.is_transport || accepted.client.is_none() {
+            return Err(AcceptError::NotDirect(client));
+        }
+        let mut io = accepted.io;
+        let mut buffer = BytesMut::new();
+        let header = TransportHeader::read(&mut io, &mut buffer).await?;
+        let tls = ClientTls::Mesh(accepted.client);
+        Ok((tls, header, Prefixed::new(buffer, io)))
+    }
+}
+
+type Direct = (
+    ClientTls,
+    TransportHeader,
+    Prefixed<tokio_rustls::server::TlsStream<Prefixed<TcpStream>>>,
+);
+
+/// A v4 client of a dual-stack listener is the same client.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+impl Arrival {
+    fn counted<IO>(&self, io: IO, live: &LivePolicy) -> Counted<IO> {
+        let labels = labels::accepted(self.target, &self.tls, &live.policy.server);
+        Counted::new(io, self.inbound.metrics.transport(labels))
+    }
+
+    async fn redirected(mut self, mut tcp: TcpStream, live: &LivePolicy) -> Result<(), AcceptError> {
+        if matches!(live.policy.protocol, Protocol::Opaque) {
+            self.tls = ClientTls::Skipped;
+            let io = self.counted(tcp, live);
+            return self.opaque(io, live).await;
+        }
+        let mut first = BytesMut::new();
+        match first::speaker(&mut tcp, &mut first, self.onward(live)).await? {
+            First::Client(_) => {}
+            First::Server(server, greeting) => {
+                let io = self.counted(Prefixed::new(first, tcp), live);
+                return self.copy(io, Prefixed::new(greeting, server)).await;
+            }
+        }
+        let client = self.client;
+        let named = tokio::time::timeout(HANDSHAKE_LIMIT, read_sni(&mut tcp, &mut first));
+        let name = named.await.map_err(|_| AcceptError::Tls {
+            client,
+            cause: io::ErrorKind::TimedOut.into(),
+        })??;
+        let io = Prefixed::new(first, tcp);
+        match name {
+            Some(name) if name.eq_ignore_ascii_case(self.inbound.server_name.as_str()) => {
+                self.meshed(io, live).await
+            }
+            Some(name) => {
+                self.tls = ClientTls::PassedThrough(name);
+                let io = self.counted(io, live);
+                self.opaque(io, live).await
+            }
+            None => {
+                let io = self.counted(io, live);
+                self.detect(io, BytesMut::new(), live).await
+            }
+        }
+    }
+
+    async fn meshed(
+        mut self,
+        io: Prefixed<TcpStream>,
+        live: &LivePolicy,
+    ) -> Result<(), AcceptError> {
+        let client = self.client;
+        let handshake = server::accept(&self.inbound.keys, io);
+        let accepted = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await;
+        let accepted = accepted
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|cause| AcceptError::Tls { client, cause })?;
+        self.tls = ClientTls::Mesh(accepted.client);
+        let mut io = self.counted(accepted.io, live);
+        if matches!(live.policy.protocol, Protocol::Tls) {
+            return self.opaque(io, live).await;
+        }
+        let mut first = BytesMut::new();
+        match first::speaker(&mut io, &mut first, self.onward(live)).await? {
+            First::Client(_) => self.detect(io, first, live).await,
+            First::Server(server, greeting) => {
+                self.copy(Prefixed::new(first, io), Prefixed::new(greeting, server))
+                    .await
+            }
+        }
+    }
+
+    /// To a silent client that may speak to it, the application may speak first.
+    async fn onward(
+        &self,
+        live: &LivePolicy,
+    ) -> Result<Counted<crate::connect::tcp::Stream>, opaque::OpaqueError> {
+        let is_open = matches!(live.policy.protocol, Protocol::Detect { .. } | Protocol::Tls);
+        match opaque::decide(self, live) {
+            Decision::Allow(_) if is_open => opaque::connect(self).await,
+            _ => Err(opaque::OpaqueError::Denied),
+        }
+    }
+
+    async fn detect<IO>(
+        self,
+        mut io: IO,
+        mut first: BytesMut,
+        live: &LivePolicy,
+    ) -> Result<(), AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let spoken = match live.policy.protocol {
+            Protocol::Tls => Spoken::Opaque,
+            _ => read_protocol(&mut io, &mut first).await?,
+        };
+        let io = Prefixed::new(first, io);
+        match spoken {
+            Spoken::Http1 => self.http(io, false).await,
+            Spoken::Http2 => self.http(io, true).await,
+            Spoken::Opaque => return self.opaque(io, live).await,
+            Spoken::Nothing => {}
+        }
+        Ok(())
+    }
+
+    async fn http<IO>(self, io: IO, is_http2: bool)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let client_id = self.tls.identity();
+        let client_id = client_id.and_then(|id| HeaderValue::from_str(id.as_str()).ok());
+        let session = Arc::new(http::Session {
+            pool: self.inbound.application(self.target),
+            metrics: Arc::clone(&self.inbound.metrics),
+            policy: self.policy,
+            client: self.client,
+            tls: self.tls,
+            target: self.target,
+            is_http2,
+            client_id,
+            verdicts: std::sync::Mutex::default(),
+        });
+        http::serve(io, session, &self.inbound.http2, self.drain).await;
+    }
+
+    async fn opaque<IO>(self, io: IO, live: &LivePolicy) -> Result<(), AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        opaque::admit(&self, live).map_err(|e| self.failed(e))?;
+        let server = opaque::connect(&self).await;
+        let server = server.map_err(|e| self.failed(e))?;
+        let copied = opaque::copy(&self, io, server).await;
+        copied.map_err(|e| self.failed(e))
+    }
+
+    async fn copy<A, B>(self, client: A, server: B) -> Result<(), AcceptError>
+    where
+        A: AsyncRead + AsyncWrite + Unpin,
+        B: AsyncRead + AsyncWrite + Unpin,
+    {
+        let live = self.policy.current();
+        opaque::admit(&self, &live).map_err(|e| self.failed(e))?;
+        let copied = opaque::copy(&self, client, server).await;
+        copied.map_err(|e| self.failed(e))
+    }
+
+    fn failed(&self, cause: opaque::OpaqueError) -> AcceptError {
+        AcceptError::Opaque {
+            client: self.client,
+            target: self.target,
+            cause,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! One inbound request: its route, whether its client may, and the application's answer.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, Version};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::authorize::{ClientTls, Decision, authorize};
+use super::labels::named;
+use super::policies::{LivePolicy, PortPolicy};
+use super::rate_limit::Exceeded;
+use crate::connect::pool::{Lease, NotSent, Pool, SendError};
+use crate::connect::tcp::ConnectError;
+use crate::control::policy::inbound::{HttpRoutes, HttpRule, Protocol};
+use crate::drain::Watch;
+use crate::exchange::body::Body;
+use crate::exchange::classify::is_grpc;
+use crate::exchange::finish::Finish;
+use crate::exchange::respond::{Audience, Fault, redirect};
+use crate::exchange::serve::{self, Http2Settings};
+use crate::exchange::{orig_proto, upgrade};
+use crate::route::filter::{self, Answer, Failure};
+use crate::route::select::Selected;
+use crate::telemetry::labels::{Direction, Labels};
+use crate::telemetry::metrics::{Class, Counter, HttpEndpointMetrics, Metrics};
+
+const L5D_CLIENT_ID: HeaderName = HeaderName::from_static("l5d-client-id");
+const L5D_DST_CANONICAL: HeaderName = HeaderName::from_static("l5d-dst-canonical");
+const L5D_REMOTE_IP: HeaderName = HeaderName::from_static("l5d-remote-ip");
+const L5D_SERVER_ID: HeaderName = HeaderName::from_static("l5d-server-id");
+
+/// What the requests of one client connection share.
+pub struct Session {
+    pub policy: Arc<PortPolicy>,
+    pub client: SocketAddr,
+    pub tls: ClientTls,
+    /// The application's own address.
+    pub target: SocketAddr,
+    pub pool: Arc<Pool>,
+    pub is_http2: bool,
+    pub metrics: Arc<Metrics>,
+    pub client_id: Option<HeaderValue>,
+    pub verdicts: Mutex<Verdicts>,
+}
+
+/// Decisions hold for a connection as long as the policy does; one per rule, made when first needed.
+#[derive(Default)]
+pub struct Verdicts {
+    policy: Option<Arc<LivePolicy>>,
+    by_rule: Vec<Option<Verdict>>,
+}
+
+#[derive(Clone)]
+enum Verdict {
+    Allow {
+        requests: Arc<HttpEndpointMetrics>,
+        allowed: Arc<Counter>,
+    },
+    Deny(Arc<Counter>),
+}
+
+pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &Http2Settings, mut drain: Watch)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let is_http2 = session.is_http2;
+    let service = hyper::service::service_fn(move |request| {
+        let session = Arc::clone(&session);
+        async move { Ok::<_, Infallible>(session.handle(request).await) }
+    });
+    let draining = drain.draining();
+    let ended = match is_http2 {
+        true => serve::http2(io, service, settings, draining).await,
+        false => serve::http1(io, service, draining).await,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "Client connection ended");
+    }
+}
+
+impl Session {
+    async fn handle(&self, mut request: Request<Incoming>) -> Response<Body> {
+        let is_meshed = self.tls.identity().is_some();
+        let was_carried = self.is_http2 && orig_proto::downgrade(&mut request);
+        let audience = Audience {
+            version: request.version(),
+            is_grpc: is_grpc(request.headers()),
+            is_informed: is_meshed,
+            is_meshed,
+        };
+        let mut response = match self.forward(request).await {
+            Ok(response) => response,
+            Err(fault) => {
+                self.report(&fault);
+                fault.response(audience)
+            }
+        };
+        if was_carried {
+            orig_proto::mark_response(&mut response);
+        }
+        response
+    }
+
+    fn report(&self, fault: &Fault) {
+        let is_policy = matches!(fault.label, "unauthorized" | "route not found" | "ratelimit");
+        if !is_policy {
+            let labels = Labels::new().target(self.target).with("error", fault.label);
+            self.metrics.inbound.http_errors.get(&labels).increment();
+        }
+        let client = self.client;
+        tracing::info!(%client, target = %self.target, error = %fault.message, "Failed to proxy request");
+    }
+
+    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+        let started = Instant::now();
+        let live = self.policy.current();
+        let routes = routes(&live)?;
+        let (mut parts, body) = request.into_parts();
+        let host = host(&parts).to_string();
+        let Some(selected) = routes.select(&parts, &host) else {
+            self.count_unrouted(&live);
+            return Err(Fault::no_route());
+        };
+        let requests = self.admit(&live, routes, &selected)?;
+        let filters = &selected.policy.filters;
+        match filter::apply(filters, selected.prefix, &host, &mut parts) {
+            None => {}
+            Some(Answer::Redirect(status, location)) => return Ok(redirect(status, location)),
+            Some(Answer::Fail(Failure::Http(status), message)) => {
+                return Err(Fault::injected_http(status, message));
+            }
+            Some(Answer::Fail(Failure::Grpc(code), message)) => {
+                return Err(Fault::injected_grpc(code, message));
+            }
+        }
+        self.replace_headers(&mut parts);
+        requests.request();
+        self.send(Request::from_parts(parts, body), requests, started).await
+    }
+
+    /// What a client says of itself is dropped; what it proved is told.
+    fn replace_headers(&self, parts: &mut Parts) {
+        let headers = &mut parts.headers;
+        for name in [L5D_DST_CANONICAL, L5D_REMOTE_IP, L5D_SERVER_ID] {
+            headers.remove(name);
+        }
+        match &self.client_id {
+            Some(id) => {
+                headers.insert(L5D_CLIENT_ID, id.clone());
+            }
+            None => {
+                headers.remove(L5D_CLIENT_ID);
+            }
+        }
+    }
+
+    /// Authorization first, then the rate limit.
+    fn admit(
+        &self,
+        live: &Arc<LivePolicy>,
+        routes: &HttpRoutes,
+        selected: &Selected<'_, HttpRule>,
+    ) -> Result<Arc<HttpEndpointMetrics>, Fault> {
+        let verdict = self.verdict(live, routes, selected);
+        let Verdict::Allow { requests, allowed } = verdict else {
+            if let Verdict::Deny(denied) = verdict {
+                denied.increment();
+            }
+            return Err(self.denied(live, selected));
+        };
+        allowed.increment();
+        let Some(limiter) = &live.limiter else {
+            return Ok(requests);
+        };
+        match limiter.admit(self.tls.identity(), Instant::now()) {
+            Ok(()) => Ok(requests),
+            Err(exceeded) => Err(self.limited(live, exceeded)),
+        }
+    }
+
+    fn verdict(
+        &self,
+        live: &Arc<LivePolicy>,
+        routes: &HttpRoutes,
+        selected: &Selected<'_, HttpRule>,
+    ) -> Verdict {
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        if !verdicts.policy.as_ref().is_some_and(|p| Arc::ptr_eq(p, live)) {
+            verdicts.policy = Some(Arc::clone(live));
+            verdicts.by_rule = vec![None; routes.rules()];
+        }
+        let decided = &mut verdicts.by_rule[selected.index];
+        decided
+            .get_or_insert_with(|| self.decide(live, selected))
+            .clone()
+    }
+
+    fn decide(&self, live: &LivePolicy, selected: &Selected<'_, HttpRule>) -> Verdict {
+        let server = named(&live.policy.server);
+        let route = named(&selected.route.reference);
+        let tls = self.tls.label();
+        let policy = &self.metrics.inbound;
+        let base = Labels::new().target(self.target);
+        let by_route = base.server(server, self.target.port()).route(route);
+        let authorizations = &selected.policy.authorizations;
+        match authorize(authorizations, self.client.ip(), &self.tls) {
+            Decision::Allow(by) => {
+                let authorization = named(&by);
+                let allowed = by_route.authorization(authorization).tls(tls);
+                let requests = Labels::new()
+                    .direction(Direction::Inbound)
+                    .target(self.target)
+                    .tls(tls)
+                    .server(server, self.target.port())
+                    .route(route)
+                    .authorization(authorization);
+                Verdict::Allow {
+                    requests: self.metrics.http_endpoint(requests),
+                    allowed: policy.http_allow.get(&allowed),
+                }
+            }
+            Decision::Deny => Verdict::Deny(policy.http_deny.get(&by_route.tls(tls))),
+        }
+    }
+
+    fn denied(&self, live: &LivePolicy, selected: &Selected<'_, HttpRule>) -> Fault {
+        let server = &live.policy.server;
+        let route = &selected.route.reference;
+        let tls = match self.tls.identity() {
+            Some(identity) => identity.as_str(),
+            None => "none",
+        };
+        tracing::info!(
+            server.group = %server.group, server.kind = %server.kind, server.name = %server.name,
+            route.group = %route.group, route.kind = %route.kind, route.name = %route.name,
+            client.tls = tls, client.ip = %self.client.ip(),
+            "Request denied"
+        );
+        let kind = &route.kind;
+        Fault::unauthorized(format!("unauthorized request on route {kind}/{}", route.name))
+    }
+
+    fn limited(&self, live: &LivePolicy, exceeded: Exceeded) -> Fault {
+        let (scope, message) = match exceeded {
+            Exceeded::Total(rate) => ("total", format!("total rate limit exceeded: {rate}rps")),
+            Exceeded::Identity(rate) => {
+                ("identity", format!("per-identity rate limit exceeded: {rate}rps"))
+            }
+            Exceeded::Override(rate) => {
+                ("identity", format!("override rate limit exceeded: {rate}rps"))
+            }
+        };
+        let mut labels = Labels::new()
+            .target(self.target)
+            .server(named(&live.policy.server), self.target.port());
+        if let Some(limiter) = &live.limiter {
+            labels = labels.rate_limit(named(&limiter.limit().reference));
+        }
+        let labels = labels.with("ratelimit_scope", scope).tls(self.tls.label());
+        self.metrics.inbound.http_rate_limit.get(&labels).increment();
+        Fault::rate_limited(message)
+    }
+
+    fn count_unrouted(&self, live: &LivePolicy) {
+        let labels = Labels::new()
+            .target(self.target)
+            .server(named(&live.policy.server), self.target.port())
+            .tls(self.tls.label());
+        let unrouted = &self.metrics.inbound.http_route_not_found;
+        unrouted.get(&labels).increment();
+    }
+
+    async fn send(
+        &self,
+        mut request: Request<Incoming>,
+        requests: Arc<HttpEndpointMetrics>,
+        started: Instant,
+    ) -> Result<Response<Body>, Fault> {
+        use http_body::Body as _;
+        let is_upgrade = upgrade::is_asked(&request) && !self.is_http2;
+        let is_connect = request.method() == Method::CONNECT;
+        let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
+        let request = match request.body().is_end_stream() && !is_upgrade {
+            true => request.map(|_| Body::empty()),
+            false => request.map(Body::incoming),
+        };
+        let sent = self.exchange(request, is_upgrade).await;
+        let (mut response, mut lease) = sent.map_err(|error| failed(error, &requests, started))?;
+        if let Some(client) = client
+            && upgrade::is_agreed(is_connect, &response)
+        {
+            upgrade::join(client, hyper::upgrade::on(&mut response));
+            return Ok(response.map(|_| Body::empty()));
+        }
+        if response.version() != Version::HTTP_2 {
+            orig_proto::strip_connection_headers(response.headers_mut());
+        }
+        if response.body().is_end_stream()
+            && let Some(mut lease) = lease.take()
+        {
+            lease.give_back();
+        }
+        let finish = Finish::new(&requests, &response, started, lease, ());
+        Ok(response.map(|body| Body::incoming(body).observed_by(Box::new(finish))))
+    }
+
+    /// The application is asked in the version that the client spoke.
+    async fn exchange(
+        &self,
+        mut request: Request<Body>,
+        is_upgrade: bool,
+    ) -> Result<(Response<Incoming>, Option<Lease>), SendError> {
+        if request.version() == Version::HTTP_2 {
+            let response = self.pool.send_http2(request).await?;
+            return Ok((response, None));
+        }
+        if !is_upgrade {
+            orig_proto::strip_connection_headers(request.headers_mut());
+        }
+        let (response, lease) = self.pool.send_http1(request).await?;
+        Ok((response, Some(lease)))
+    }
+}
+
+fn routes(live: &LivePolicy) -> Result<&HttpRoutes, Fault> {
+    match &live.policy.protocol {
+        Protocol::Detect { routes, .. } | Protocol::Http1(routes) | Protocol::Http2(routes) => {
+            Ok(routes)
+        }
+        Protocol::Opaque | Protocol::Tls => {
+            Err(Fault::invalid_policy("the port is no longer HTTP"))
+        }
+    }
+}
+
+fn host(parts: &Parts) -> &str {
+    match parts.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => {
+            let host = parts.headers.get(HOST);
+            host.and_then(|host| host.to_str().ok()).unwrap_or_default()
+        }
+    }
+}
+
+fn failed(error: SendError, requests: &HttpEndpointMetrics, started: Instant) -> Fault {
+    let label = Some("unclassified");
+    requests.response(None, Class::Failure, None, label, started.elapsed());
+    match error {
+        SendError::NotSent {
+            cause: NotSent::Connect(error @ ConnectError::TimedOut(..)),
+            ..
+        } => Fault::connect_timed_out(error.to_string()),
+        SendError::NotSent { cause, .. } => Fault::io(cause.to_string()),
+        SendError::Failed(error) => Fault::io(error.to_string()),
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::discover::{Discovered, Discovery, LivePolicy};
@@ -16,16 +16,13 @@ use crate::connect::counted::Counted;
 use crate::connect::tcp::set_up;
 use crate::control::cache::Cache;
 use crate::control::policy::outbound::{Protocol, TcpRoute};
-use crate::detect::{Detected, detect};
 use crate::drain::Watch;
+use crate::exchange::first::{self, First, Spoken, read_protocol};
 use crate::exchange::prefixed::Prefixed;
 use crate::exchange::serve::Http2Settings;
 use crate::orig_dst::OrigDst;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
 use crate::telemetry::metrics::Metrics;
-
-/// A server-first protocol's client sends nothing; after this we connect onward and let the server speak.
-const CONNECT_ONWARD_AFTER: Duration = Duration::from_millis(100);
 
 /// How long a connection waits for the first answer about its destination.
 const DISCOVERY_LIMIT: Duration = Duration::from_secs(10);
@@ -128,38 +125,22 @@ impl Connection {
         if self.discovered.is_server_first() {
             return self.opaque(io, route).await;
         }
-        let spoken = read_protocol(&mut io, &mut first);
-        if let Ok(spoken) = tokio::time::timeout(CONNECT_ONWARD_AFTER, spoken).await {
-            return self.spoke(spoken?, Prefixed::new(first, io), route).await;
-        }
-        if !first.is_empty() {
-            let spoken = read_protocol(&mut io, &mut first).await?;
-            return self.spoke(spoken, Prefixed::new(first, io), route).await;
-        }
-        let onward = self.connect(route);
-        let Ok(mut server) = onward.await else {
-            // Nobody to connect to: the client's first words decide who tells it.
-            let spoken = read_protocol(&mut io, &mut first).await?;
-            return self.spoke(spoken, Prefixed::new(first, io), route).await;
-        };
-        let mut greeting = BytesMut::new();
-        tokio::select! {
-            spoken = read_protocol(&mut io, &mut first) => match spoken? {
-                Spoken::Opaque => {
-                    let client = Prefixed::new(first, io);
-                    opaque::copy(client, server.io).await.map_err(AcceptError::Io)
+        let onward = async { self.connect(route).await.map(|onward| onward.io) };
+        match first::speaker(&mut io, &mut first, onward).await? {
+            First::Client(server) => {
+                let spoken = read_protocol(&mut io, &mut first).await?;
+                let client = Prefixed::new(first, io);
+                match (spoken, server) {
+                    (Spoken::Opaque, Some(server)) => Ok(opaque::copy(client, server).await?),
+                    (spoken, _) => self.spoke(spoken, client, route).await,
                 }
-                spoken => {
-                    drop(server);
-                    self.spoke(spoken, Prefixed::new(first, io), route).await
-                }
-            },
-            greeted = server.io.read_buf(&mut greeting) => {
-                if greeted? > 0 {
+            }
+            First::Server(server, greeting) => {
+                if !greeting.is_empty() {
                     self.discovered.remember_server_first();
                 }
-                let server = Prefixed::new(greeting, server.io);
-                opaque::copy(Prefixed::new(first, io), server).await.map_err(AcceptError::Io)
+                let server = Prefixed::new(greeting, server);
+                Ok(opaque::copy(io, server).await?)
             }
         }
     }
@@ -215,38 +196,5 @@ impl Connection {
     {
         let server = self.connect(route).await?;
         Ok(opaque::copy(io, server.io).await?)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoken {
-    Http1,
-    Http2,
-    Opaque,
-    /// The client hung up without a word.
-    Nothing,
-}
-
-/// Reads until the first bytes tell; they stay in `first`. Cancelling it loses nothing.
-pub async fn read_protocol<IO>(io: &mut IO, first: &mut BytesMut) -> std::io::Result<Spoken>
-where
-    IO: AsyncRead + Unpin,
-{
-    loop {
-        if !first.is_empty() {
-            match detect(first) {
-                Detected::Http1 => return Ok(Spoken::Http1),
-                Detected::Http2 => return Ok(Spoken::Http2),
-                Detected::Opaque => return Ok(Spoken::Opaque),
-                Detected::NeedMore => {}
-            }
-        }
-        first.reserve(4096);
-        if io.read_buf(first).await? == 0 {
-            return Ok(match first.is_empty() {
-                true => Spoken::Nothing,
-                false => Spoken::Opaque,
-            });
-        }
     }
 }

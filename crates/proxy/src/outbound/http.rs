@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::discover::Discovered;
-use super::observe::Finish;
 use super::pick;
 use crate::balance::endpoints::{Backend, Endpoint};
 use crate::connect::pool::{NotSent, SendError};
@@ -22,6 +21,7 @@ use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBack
 use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
+use crate::exchange::finish::Finish;
 use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
 use crate::exchange::serve::{self, Http2Settings};
 use crate::exchange::{orig_proto, upgrade};
@@ -368,7 +368,7 @@ fn finish(
         lease.give_back();
     }
     let http = &endpoint.metrics.http;
-    let finish = Finish::new(http, &response, pending, started, lease);
+    let finish = Finish::new(http, &response, started, lease, pending);
     response.map(|body| Body::incoming(body).observed_by(Box::new(finish)))
 }
 

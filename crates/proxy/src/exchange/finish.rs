@@ -1,17 +1,17 @@
-//! Follows a response to its end: counts it, frees its connection and its share of the load.
+//! Follows a response to its end: counts it and frees what it held.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::balance::load::Pending;
 use crate::connect::pool::Lease;
-use crate::exchange::body::{BodyError, Observer};
-use crate::exchange::classify::{grpc_status, is_failure, is_grpc};
+use super::body::{BodyError, Observer};
+use super::classify::{grpc_status, is_failure, is_grpc};
 use crate::telemetry::metrics::{Class, HttpEndpointMetrics};
 
-pub struct Finish {
+/// `G` is held until the response ended: the outbound side's share of an endpoint's load.
+pub struct Finish<G> {
     metrics: Arc<HttpEndpointMetrics>,
     started: Instant,
     status: StatusCode,
@@ -20,16 +20,16 @@ pub struct Finish {
     latency: Option<Duration>,
     error: Option<&'static str>,
     lease: Option<Lease>,
-    _pending: Pending,
+    _held: G,
 }
 
-impl Finish {
+impl<G> Finish<G> {
     pub fn new<B>(
         metrics: &Arc<HttpEndpointMetrics>,
         response: &Response<B>,
-        pending: Pending,
         started: Instant,
         lease: Option<Lease>,
+        held: G,
     ) -> Self {
         let is_grpc = is_grpc(response.headers());
         Self {
@@ -41,12 +41,12 @@ impl Finish {
             latency: None,
             error: None,
             lease,
-            _pending: pending,
+            _held: held,
         }
     }
 }
 
-impl Observer for Finish {
+impl<G: Send + 'static> Observer for Finish<G> {
     fn data(&mut self, _length: usize) {
         if self.latency.is_none() {
             self.latency = Some(self.started.elapsed());
@@ -74,7 +74,7 @@ impl Observer for Finish {
     }
 }
 
-impl Drop for Finish {
+impl<G> Drop for Finish<G> {
     fn drop(&mut self) {
         let latency = self.latency.unwrap_or_else(|| self.started.elapsed());
         let class = match self.error.is_some() || is_failure(self.status, self.code) {

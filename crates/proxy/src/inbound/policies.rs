@@ -1,0 +1,160 @@
+//! The policy of each port: the default at first, then what the control plane says.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use linkerd2_proxy_api::inbound as pb;
+use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
+use tokio::sync::watch;
+
+use super::rate_limit::Limiter;
+use crate::config::{DefaultPolicy, PortSet};
+use crate::control::cache::Cache;
+use crate::control::policy::inbound::{
+    Authentication, Authorization, Network, ServerPolicy, fallback, policy,
+};
+use crate::control::stream::{Channel, Event, StreamLimits, follow};
+use crate::route::select::Reference;
+
+/// How long a connection waits for a port's first policy before the default holds.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+
+/// A policy with the state that outlives its versions.
+pub struct LivePolicy {
+    pub policy: ServerPolicy,
+    pub limiter: Option<Arc<Limiter>>,
+}
+
+impl LivePolicy {
+    /// Buckets stay as full as they were while the limit is the same.
+    fn new(policy: ServerPolicy, before: Option<&LivePolicy>) -> Arc<Self> {
+        let old = before.and_then(|b| b.limiter.as_ref());
+        let limiter = policy.rate_limit.as_ref().map(|limit| {
+            let same = old.filter(|old| old.limit() == limit).cloned();
+            same.unwrap_or_else(|| Arc::new(Limiter::new(limit.clone())))
+        });
+        Arc::new(Self { policy, limiter })
+    }
+}
+
+pub struct PortPolicy {
+    policy: watch::Receiver<Arc<LivePolicy>>,
+    /// True once the control plane answered, or was given up on.
+    is_settled: watch::Receiver<bool>,
+    following: tokio::task::AbortHandle,
+}
+
+impl PortPolicy {
+    pub fn current(&self) -> Arc<LivePolicy> {
+        self.policy.borrow().clone()
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Arc<LivePolicy>> {
+        self.policy.clone()
+    }
+
+    pub async fn settled(&self) -> Arc<LivePolicy> {
+        let mut is_settled = self.is_settled.clone();
+        let settled = is_settled.wait_for(|settled| *settled);
+        // Unanswered in time, the default that the operator chose for this case holds.
+        let _ = tokio::time::timeout(FIRST_ANSWER, settled).await;
+        self.current()
+    }
+}
+
+impl Drop for PortPolicy {
+    fn drop(&mut self) {
+        self.following.abort();
+    }
+}
+
+pub struct Policies {
+    pub channel: Channel,
+    pub workload: String,
+    pub limits: StreamLimits,
+    pub default: DefaultPolicy,
+    pub cluster_networks: Vec<IpNet>,
+    pub opaque_ports: PortSet,
+    pub ports: Arc<Cache<u16, PortPolicy>>,
+}
+
+impl Policies {
+    pub fn get(&self, port: u16) -> Arc<PortPolicy> {
+        self.ports.get_or_insert(&port, || self.follow(port))
+    }
+
+    fn follow(&self, port: u16) -> PortPolicy {
+        let is_opaque = self.opaque_ports.contains(port);
+        let default = default_policy(self.default, &self.cluster_networks, is_opaque);
+        let (sender, policy) = watch::channel(LivePolicy::new(default, None));
+        let (settle, is_settled) = watch::channel(false);
+        let (limits, workload) = (self.limits, self.workload.clone());
+        let client = InboundServerPoliciesClient::new(self.channel.clone());
+        let following = tokio::spawn(async move {
+            let open = || {
+                let mut client = client.clone();
+                let workload = workload.clone();
+                let port = u32::from(port);
+                async move { client.watch_port(pb::PortSpec { workload, port }).await }
+            };
+            let apply = |event| {
+                apply(event, port, &sender);
+                settle.send_replace(true);
+                ControlFlow::Continue(())
+            };
+            follow(limits, open, apply).await;
+        });
+        PortPolicy {
+            policy,
+            is_settled,
+            following: following.abort_handle(),
+        }
+    }
+}
+
+fn apply(event: Event<pb::Server>, port: u16, sender: &watch::Sender<Arc<LivePolicy>>) {
+    match event {
+        Event::Message { message, .. } => match policy(message) {
+            Ok(policy) => {
+                let live = LivePolicy::new(policy, Some(&sender.borrow()));
+                sender.send_replace(live);
+            }
+            Err(error) => tracing::warn!(port, %error, "Policy is not obeyed"),
+        },
+        Event::Failed(status) => tracing::debug!(port, %status, "Policy is not updated"),
+    }
+}
+
+fn default_policy(default: DefaultPolicy, cluster: &[IpNet], is_opaque: bool) -> ServerPolicy {
+    let everywhere = || {
+        let nets = [IpNet::from(ipnet::Ipv4Net::default()), IpNet::from(ipnet::Ipv6Net::default())];
+        nets.to_vec()
+    };
+    let anyone = || Authentication::Identities {
+        names: Vec::new(),
+        suffixes: vec![String::new()],
+    };
+    let (networks, authentication) = match default {
+        DefaultPolicy::Deny => return fallback(default.as_str(), None, is_opaque),
+        DefaultPolicy::AllUnauthenticated | DefaultPolicy::Audit => {
+            (everywhere(), Authentication::None)
+        }
+        DefaultPolicy::AllAuthenticated => (everywhere(), anyone()),
+        DefaultPolicy::ClusterUnauthenticated => (cluster.to_vec(), Authentication::None),
+        DefaultPolicy::ClusterAuthenticated => (cluster.to_vec(), anyone()),
+    };
+    let networks = networks.into_iter();
+    let authorization = Authorization {
+        reference: Arc::new(Reference::default_named(default.as_str())),
+        networks: networks
+            .map(|net| Network {
+                net,
+                except: Vec::new(),
+            })
+            .collect(),
+        authentication,
+    };
+    fallback(default.as_str(), Some(authorization), is_opaque)
+}

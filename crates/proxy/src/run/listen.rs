@@ -1,0 +1,137 @@
+//! The listening sockets, and the loops that accept on them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::build::StartError;
+use super::temporary_admin::Admin;
+use crate::config::Config;
+use crate::drain::Watch;
+use crate::inbound::accept::Inbound;
+use crate::inbound::policies::PortPolicy;
+use crate::outbound::accept::Outbound;
+
+/// Longer bursts than this wait in the kernel's own retries.
+const BACKLOG: u32 = 4096;
+
+pub struct Listeners {
+    pub admin: TcpListener,
+    pub inbound: TcpListener,
+    pub outbound: Vec<TcpListener>,
+}
+
+impl Listeners {
+    pub fn bind(config: &Config) -> Result<Self, StartError> {
+        let backlog = |direction: &crate::config::Direction| {
+            direction.listen_backlog.unwrap_or(BACKLOG)
+        };
+        let outbound = config.outbound.listen.iter();
+        let outbound = outbound.map(|a| bind(*a, backlog(&config.outbound.direction)));
+        Ok(Self {
+            admin: bind(config.admin.listen, 128)?,
+            inbound: bind(config.inbound.listen, backlog(&config.inbound.direction))?,
+            outbound: outbound.collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub fn admin_address(&self) -> SocketAddr {
+        address(&self.admin)
+    }
+
+    pub fn inbound_address(&self) -> SocketAddr {
+        address(&self.inbound)
+    }
+
+    pub fn outbound_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.outbound.iter().map(address)
+    }
+}
+
+fn address(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, StartError> {
+    let failed = |e| StartError::Listen(address, e);
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(failed)?;
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    socket.listen(backlog).map_err(failed)
+}
+
+/// Hands each connection to `handle` in a task of its own, until draining starts.
+async fn accept<H, F>(listener: TcpListener, mut drain: Watch, handle: H)
+where
+    H: Fn(TcpStream, Watch) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let watch = drain.clone();
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = drain.draining() => return,
+        };
+        match accepted {
+            Ok((tcp, _)) => {
+                tokio::spawn(handle(tcp, watch));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Failed to accept");
+                // Out of descriptors: give some connection time to end.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Admin answers from the start: readiness is asked of it.
+pub fn serve_admin(listener: TcpListener, admin: Arc<Admin>, watch: Watch) {
+    let handle = move |tcp: TcpStream, _watch: Watch| {
+        let admin = Arc::clone(&admin);
+        async move {
+            if let Err(error) = admin.accept(tcp).await {
+                tracing::debug!(%error, "Admin connection ended");
+            }
+        }
+    };
+    // Not drained: it tells how the drain goes.
+    tokio::spawn(accept(listener, watch, handle));
+}
+
+pub fn serve_inbound(listener: TcpListener, inbound: Arc<Inbound>, ports: &[u16], watch: Watch) {
+    let held: Vec<Arc<PortPolicy>> = ports.iter().map(|p| inbound.policies.get(*p)).collect();
+    let handle = move |tcp: TcpStream, watch: Watch| {
+        let inbound = Arc::clone(&inbound);
+        async move {
+            if let Err(error) = inbound.accept(tcp, watch).await {
+                tracing::info!(%error, "Connection closed");
+            }
+        }
+    };
+    tokio::spawn(async move {
+        accept(listener, watch, handle).await;
+        drop(held);
+    });
+}
+
+pub fn serve_outbound(listeners: Vec<TcpListener>, outbound: &Arc<Outbound>, watch: &Watch) {
+    for listener in listeners {
+        let outbound = Arc::clone(outbound);
+        let handle = move |tcp: TcpStream, watch: Watch| {
+            let outbound = Arc::clone(&outbound);
+            async move {
+                if let Err(error) = outbound.accept(tcp, watch).await {
+                    tracing::info!(%error, "Connection closed");
+                }
+            }
+        };
+        tokio::spawn(accept(listener, watch.clone(), handle));
+    }
+}
