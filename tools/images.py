@@ -1,6 +1,6 @@
 """Pack the container images from images/*.toml into OCI archives, without a daemon or a registry.
 
-    python tools/images.py [--profile release|dev] [--no-build] [NAME…]
+    python tools/images.py [--profile release|quick|dev] [--no-build] [NAME…]
 
 Archives go to ~/.cache/tulle/images/NAME.tar (TULLE_CACHE moves the cache). Layers are kept by a
 hash of what went into them, so only what changed is made anew. `--pin NAME` writes the exact
@@ -143,7 +143,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--profile", default="release", help="cargo's profile (default release)")
+    parser.add_argument(
+        "--profile",
+        default="release",
+        help="cargo's profile (default release); quick builds without link-time optimization",
+    )
     parser.add_argument("--no-build", action="store_true", help="pack the binaries as last built")
     parser.add_argument("--pin", metavar="NAME", help="resolve images/wheels/NAME.in anew")
     given = parser.parse_args()

@@ -6,6 +6,8 @@ from pathlib import Path
 from packing.process import ToolFailed, run
 
 TARGET = "x86_64-unknown-linux-gnu"
+# Optimized, without link-time optimization: seconds instead of minutes after a change.
+QUICK = {"inherits": '"release"', "lto": "false", "codegen-units": "16", "incremental": "true"}
 
 
 def built(packages: tuple[str, ...], profile: str, target: Path) -> dict[str, Path]:
@@ -25,5 +27,7 @@ def build(packages: tuple[str, ...], profile: str, root: Path, target: Path) -> 
     """Leaves to cargo to know what has changed."""
     named = [word for package in packages for word in ("--package", package)]
     command = ["nice", "cargo", "build", "--profile", profile, "--target", TARGET, *named]
+    for key, value in QUICK.items():
+        command += ["--config", f"profile.quick.{key}={value}"]
     flags = "-C target-feature=+crt-static"
     run(*command, cwd=root, env={**os.environ, "RUSTFLAGS": flags, "CARGO_TARGET_DIR": str(target)})
