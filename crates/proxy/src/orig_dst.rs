@@ -64,7 +64,9 @@ mod tests {
     #[tokio::test]
     async fn a_test_may_say_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
         let service = "10.96.0.7:80".parse().unwrap();
         let found = OrigDst::given(move |_| service).of(&accepted).unwrap();

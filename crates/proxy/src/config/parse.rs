@@ -68,7 +68,10 @@ pub fn address(text: &str) -> Parsed<SocketAddr> {
 
 pub fn addresses(list: &str) -> Parsed<Vec<SocketAddr>> {
     const ALLOWED: &str = "one or two IP:PORT (IPv4, IPv6), separated by a comma";
-    let parsed: Vec<_> = items(list).map(str::parse).collect::<Result<_, _>>().map_err(|_| ALLOWED)?;
+    let parsed: Vec<_> = items(list)
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| ALLOWED)?;
     if parsed.is_empty() || parsed.len() > 2 {
         return Err(ALLOWED);
     }
@@ -93,17 +96,25 @@ fn is_host(host: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     host.len() <= 253 && host.split('.').all(is_label)
 }
 
 /// A DNS-like identity, or a SPIFFE id.
 pub fn identity(text: &str) -> Parsed<String> {
-    if is_host(text) || text.strip_prefix("spiffe://").is_some_and(|rest| !rest.is_empty()) {
+    if is_host(text)
+        || text
+            .strip_prefix("spiffe://")
+            .is_some_and(|rest| !rest.is_empty())
+    {
         return Ok(text.to_string());
     }
-    Err("an identity: a DNS-like name such as web.shop.serviceaccount.identity.tulle.cluster.local, or spiffe://…")
+    Err(
+        "an identity: a DNS-like name such as web.shop.serviceaccount.identity.tulle.cluster.local, or spiffe://…",
+    )
 }
 
 pub fn networks(list: &str) -> Parsed<Vec<IpNet>> {
@@ -154,7 +165,9 @@ pub struct PortSet {
 
 impl PortSet {
     pub fn contains(&self, port: u16) -> bool {
-        self.ranges.iter().any(|&(low, high)| (low..=high).contains(&port))
+        self.ranges
+            .iter()
+            .any(|&(low, high)| (low..=high).contains(&port))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
@@ -167,5 +180,7 @@ impl PortSet {
 }
 
 fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+    list.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }

@@ -31,7 +31,9 @@ impl Workers {
         };
         Ok(Self {
             min: min.max(1),
-            max: env.optional("CORES_MAX", parse::count)?.filter(|&max| max > 0),
+            max: env
+                .optional("CORES_MAX", parse::count)?
+                .filter(|&max| max > 0),
             max_ratio: env.optional("CORES_MAX_RATIO", parse::ratio)?,
         })
     }
@@ -39,7 +41,9 @@ impl Workers {
     /// The ratio of the CPUs that there are, or else the maximum; at least the minimum; never
     /// more than there are.
     pub fn threads(&self, available: usize) -> usize {
-        let by_ratio = self.max_ratio.map(|ratio| (available as f64 * ratio).round() as usize);
+        let by_ratio = self
+            .max_ratio
+            .map(|ratio| (available as f64 * ratio).round() as usize);
         let most = self.max.unwrap_or(usize::MAX);
         let wanted = by_ratio.or(self.max).unwrap_or(self.min).min(most);
         wanted.max(self.min).clamp(1, available.max(1))

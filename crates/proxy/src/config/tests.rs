@@ -5,15 +5,24 @@ use super::*;
 
 fn complete() -> HashMap<String, String> {
     [
-        ("DESTINATION_SVC_ADDR", "tulle-dst-headless.tulle.svc.cluster.local.:8086"),
-        ("DESTINATION_SVC_NAME", "dst.tulle.serviceaccount.identity.tulle.cluster.local"),
+        (
+            "DESTINATION_SVC_ADDR",
+            "tulle-dst-headless.tulle.svc.cluster.local.:8086",
+        ),
+        (
+            "DESTINATION_SVC_NAME",
+            "dst.tulle.serviceaccount.identity.tulle.cluster.local",
+        ),
         ("POLICY_SVC_ADDR", "127.0.0.1:8090"),
         ("POLICY_WORKLOAD", r#"{"ns":"shop","pod":"web-0"}"#),
         ("IDENTITY_SVC_ADDR", "localhost.:8080"),
         ("IDENTITY_DIR", "/var/run/linkerd/identity/end-entity"),
         ("IDENTITY_TRUST_ANCHORS", "-----BEGIN CERTIFICATE-----\nx"),
         ("IDENTITY_TOKEN_FILE", "/var/run/secrets/tokens/token"),
-        ("IDENTITY_LOCAL_NAME", "web.shop.serviceaccount.identity.tulle.cluster.local"),
+        (
+            "IDENTITY_LOCAL_NAME",
+            "web.shop.serviceaccount.identity.tulle.cluster.local",
+        ),
     ]
     .map(|(k, v)| (format!("LINKERD2_PROXY_{k}"), v.to_string()))
     .into()
@@ -34,11 +43,23 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.inbound.listen, "0.0.0.0:4143".parse().unwrap());
     assert_eq!(config.admin.listen, "127.0.0.1:4191".parse().unwrap());
     assert!(config.tap.is_none());
-    assert_eq!(config.inbound.direction.connect_timeout, Duration::from_millis(300));
-    assert_eq!(config.outbound.direction.discovery_idle, Duration::from_secs(5));
+    assert_eq!(
+        config.inbound.direction.connect_timeout,
+        Duration::from_millis(300)
+    );
+    assert_eq!(
+        config.outbound.direction.discovery_idle,
+        Duration::from_secs(5)
+    );
     assert_eq!(config.shutdown_grace, Duration::from_secs(120));
-    assert_eq!(config.inbound.default_policy, DefaultPolicy::AllUnauthenticated);
-    assert_eq!(config.outbound.direction.server.connection_window, 1_048_576);
+    assert_eq!(
+        config.inbound.default_policy,
+        DefaultPolicy::AllUnauthenticated
+    );
+    assert_eq!(
+        config.outbound.direction.server.connection_window,
+        1_048_576
+    );
     assert_eq!(config.policy.service.name, None);
     assert_eq!(config.identity.service.name, None);
     assert_eq!(
@@ -51,7 +72,10 @@ fn defaults_are_the_documented_ones() {
 fn injected_values_are_understood() {
     let config = read(&[
         ("OUTBOUND_LISTEN_ADDRS", "127.0.0.1:4140,[::1]:4140"),
-        ("INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION", "25,587,4567-4568"),
+        (
+            "INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION",
+            "25,587,4567-4568",
+        ),
         ("POLICY_CLUSTER_NETWORKS", "10.0.0.0/8,fd00::/8"),
         ("DESTINATION_PROFILE_SUFFIXES", "."),
         ("INBOUND_DETECT_TIMEOUT", "365d"),
@@ -59,7 +83,10 @@ fn injected_values_are_understood() {
         ("INBOUND_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT", "3s"),
         ("CONTROL_STREAM_INITIAL_TIMEOUT", "3s"),
         ("CONTROL_STREAM_LIFETIME", "1h"),
-        ("TAP_SVC_NAME", "tap.tulle-viz.serviceaccount.identity.tulle.cluster.local"),
+        (
+            "TAP_SVC_NAME",
+            "tap.tulle-viz.serviceaccount.identity.tulle.cluster.local",
+        ),
         ("INBOUND_METRICS_AUTHORITY_LABELS", "unsafe"),
         ("SOMETHING_NEW", "whatever"),
     ])
@@ -70,9 +97,15 @@ fn injected_values_are_understood() {
     assert_eq!(config.inbound.opaque_ports.iter().count(), 4);
     assert_eq!(config.policy.cluster_networks.len(), 2);
     assert_eq!(config.destination.suffixes, [""]);
-    assert_eq!(config.inbound.direction.detect_timeout, Duration::from_secs(365 * 86_400));
+    assert_eq!(
+        config.inbound.direction.detect_timeout,
+        Duration::from_secs(365 * 86_400)
+    );
     assert!(config.inbound.direction.server.keep_alive.is_some());
-    assert_eq!(config.control_streams.lifetime, Some(Duration::from_secs(3600)));
+    assert_eq!(
+        config.control_streams.lifetime,
+        Some(Duration::from_secs(3600))
+    );
     assert_eq!(config.tap.unwrap().listen, "0.0.0.0:4190".parse().unwrap());
     assert!(config.inbound.has_authority_labels);
 }
@@ -108,7 +141,10 @@ fn what_is_required_is_asked_for() {
         let mut variables = complete();
         variables.remove(name);
         let error = Config::from_env(|n| variables.get(n).cloned()).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{name} is not set")), "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("{name} is not set")),
+            "{error}"
+        );
     }
 }
 
@@ -129,5 +165,8 @@ fn workers_follow_ratio_then_maximum_then_minimum() {
     assert_eq!(threads(&[("CORES_MAX", "4")], 8), 4);
     assert_eq!(threads(&[("CORES_MAX", "16")], 8), 8);
     assert_eq!(threads(&[("CORES_MAX_RATIO", "0.5")], 8), 4);
-    assert_eq!(threads(&[("CORES_MIN", "2"), ("CORES_MAX_RATIO", "0.01")], 8), 2);
+    assert_eq!(
+        threads(&[("CORES_MIN", "2"), ("CORES_MAX_RATIO", "0.01")], 8),
+        2
+    );
 }

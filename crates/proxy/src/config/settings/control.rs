@@ -112,7 +112,11 @@ pub enum DefaultPolicy {
 
 impl DefaultPolicy {
     pub(super) fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
-        env.or("INBOUND_DEFAULT_POLICY", default_policy, Self::AllUnauthenticated)
+        env.or(
+            "INBOUND_DEFAULT_POLICY",
+            default_policy,
+            Self::AllUnauthenticated,
+        )
     }
 
     pub fn as_str(self) -> &'static str {
@@ -225,11 +229,18 @@ impl StreamTimeouts {
                 && shorter > longer
             {
                 let (shorter, longer) = (format!("{shorter:?}"), format!("{longer:?}"));
-                return Err(Env::out_of_order((&names[left], shorter), (&names[right], longer)));
+                return Err(Env::out_of_order(
+                    (&names[left], shorter),
+                    (&names[right], longer),
+                ));
             }
         }
         let [initial, idle, lifetime] = limits;
-        Ok(Self { initial, idle, lifetime })
+        Ok(Self {
+            initial,
+            idle,
+            lifetime,
+        })
     }
 }
 
@@ -273,7 +284,12 @@ fn trace_protocol(text: &str) -> Result<(), &'static str> {
 fn attributes(text: &str) -> Vec<(String, String)> {
     text.split([',', '\n'])
         .filter_map(|pair| pair.split_once('='))
-        .map(|(key, value)| (key.trim().to_string(), value.trim().trim_matches('"').to_string()))
+        .map(|(key, value)| {
+            (
+                key.trim().to_string(),
+                value.trim().trim_matches('"').to_string(),
+            )
+        })
         .collect()
 }
 

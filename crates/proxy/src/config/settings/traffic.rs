@@ -118,7 +118,9 @@ impl Http2 {
             stream_window: window("INITIAL_STREAM_WINDOW_SIZE", 65_535)?,
             connection_window: window("INITIAL_CONNECTION_WINDOW_SIZE", 1_048_576)?,
             is_window_adaptive: env.or(&name("ADAPTIVE_FLOW_CONTROL"), parse::boolean, false)?,
-            keep_alive: interval.zip(timeout).map(|(interval, timeout)| KeepAlive { interval, timeout }),
+            keep_alive: interval
+                .zip(timeout)
+                .map(|(interval, timeout)| KeepAlive { interval, timeout }),
             max_concurrent_streams: number("MAX_CONCURRENT_STREAMS")?,
             max_frame_size: number("MAX_FRAME_SIZE")?,
             max_header_list_size: number("MAX_HEADER_LIST_SIZE")?,
@@ -213,7 +215,11 @@ impl Outbound {
         )?;
         let older = SocketAddr::from(([127, 0, 0, 1], 4140));
         let older = env.or("OUTBOUND_LISTEN_ADDR", parse::address, older)?;
-        let is_silent = env.or("OUTBOUND_DISABLE_INFORMATIONAL_HEADERS", parse::boolean, false)?;
+        let is_silent = env.or(
+            "OUTBOUND_DISABLE_INFORMATIONAL_HEADERS",
+            parse::boolean,
+            false,
+        )?;
         Ok(Self {
             listen: env.or("OUTBOUND_LISTEN_ADDRS", parse::addresses, vec![older])?,
             direction,
@@ -224,7 +230,11 @@ impl Outbound {
                 Duration::from_secs(3),
             )?,
             is_ingress: env.or("INGRESS_MODE", parse::boolean, false)?,
-            has_hostname_labels: env.or("OUTBOUND_METRICS_HOSTNAME_LABELS", parse::boolean, false)?,
+            has_hostname_labels: env.or(
+                "OUTBOUND_METRICS_HOSTNAME_LABELS",
+                parse::boolean,
+                false,
+            )?,
             has_informational_headers: !is_silent,
         })
     }
