@@ -67,7 +67,7 @@ def endpoint_profile(endpoint: Endpoint | None, is_opaque: bool) -> bytes:
         opaque_protocol=is_opaque,
         endpoint=None if endpoint is None else weighted(endpoint),
     )
-    return bytes(profile.SerializeToString())
+    return bytes(profile.SerializeToString(deterministic=True))
 
 
 def method(name: str) -> http_types.HttpMethod:
@@ -143,4 +143,4 @@ def service_profile(facts: ServiceFacts, profile: ServiceProfile | None) -> byte
         parent_ref=service_reference(*facts.service),
         profile_ref=None if profile is None else _profile_reference(profile),
     )
-    return bytes(message.SerializeToString())
+    return bytes(message.SerializeToString(deterministic=True))

@@ -31,6 +31,10 @@ class Follower:
         for watch in self.watches:
             await watch.settled.wait()
 
+    @property
+    def is_settled(self) -> bool:
+        return all(watch.settled.is_set() for watch in self.watches)
+
     def not_ready(self) -> str | None:
         """Why answers could be wrong: the first required kind that is unknown or out of date."""
         now = asyncio.get_running_loop().time()

@@ -32,7 +32,7 @@ class Timing:
 
     silence: float = 120.0  # the server sends a bookmark about every minute
     lifetime: float = 600.0  # the server ends a watch after this, shortened by up to half
-    missing: float = 10.0  # between looks for a kind that the server does not have
+    missing: float = 5.0  # between looks for a kind that the server does not have
     longest_backoff: float = 10.0
 
 

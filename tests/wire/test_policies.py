@@ -1,0 +1,103 @@
+"""Policy over a real API server, with kinds that are made while discovery runs."""
+
+import pytest
+
+from tulle.k8s.client import ApiError, Conflict
+
+pytestmark = pytest.mark.apiserver
+
+HTTP = [{"name": "http", "port": 80, "targetPort": 8080}]
+POLICY = "apis/policy.linkerd.io"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def definition(plural, kind, version):
+    """The least of a custom resource: any fields."""
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "metadata": {"name": f"{plural}.policy.linkerd.io"},
+        "spec": {
+            "group": "policy.linkerd.io",
+            "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+
+
+async def define(cluster, *kinds):
+    for plural, kind, version in kinds:
+        try:
+            await cluster.client.create(CRDS, definition(plural, kind, version))
+        except Conflict:
+            continue
+    for plural, _, version in kinds:
+        while True:
+            try:
+                await cluster.client.get(f"/{POLICY}/{version}/{plural}")
+                break
+            except ApiError:  # 404 first, then 429 while its storage starts
+                continue
+
+
+async def test_a_server_and_its_authorization_change_a_port(cluster, discovery):
+    await cluster.pod("web-1", "10.2.0.1", ports=[{"name": "web", "containerPort": 8080}])
+    stream = discovery.watch_port(f"{cluster.namespace}:web-1", 8080)
+    default = await stream.next()
+    assert default.labels["name"] == "all-unauthenticated"
+    assert default.protocol.detect.http_routes[0].metadata.default == "default"
+
+    kinds = [
+        ("servers", "Server", "v1beta3"),
+        ("serverauthorizations", "ServerAuthorization", "v1beta1"),
+    ]
+    await define(cluster, *kinds)
+    server = {
+        "apiVersion": "policy.linkerd.io/v1beta3",
+        "kind": "Server",
+        "metadata": {"name": "web-http"},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "web"}},
+            "port": "web",
+            "proxyProtocol": "HTTP/1",
+        },
+    }
+    await cluster.client.create(cluster.path("servers", "", f"{POLICY}/v1beta3"), server)
+    denied = await stream.until(lambda policy: policy.labels["kind"] == "server")
+    assert denied.protocol.WhichOneof("kind") == "http1"
+    assert list(denied.authorizations) == []
+
+    authorization = {
+        "apiVersion": "policy.linkerd.io/v1beta1",
+        "kind": "ServerAuthorization",
+        "metadata": {"name": "web-clients"},
+        "spec": {
+            "server": {"name": "web-http"},
+            "client": {"meshTLS": {"serviceAccounts": [{"name": "client"}]}},
+        },
+    }
+    path = cluster.path("serverauthorizations", "", f"{POLICY}/v1beta1")
+    await cluster.client.create(path, authorization)
+    allowed = await stream.until(lambda policy: policy.authorizations)
+    identities = allowed.authorizations[0].authentication.meshTLS.identities.identities
+    name = f"client.{cluster.namespace}.serviceaccount.identity.tulle.cluster.local"
+    assert [identity.name for identity in identities] == [name]
+
+
+async def test_a_service_is_balanced_and_an_undefined_port_refused(cluster, discovery):
+    await cluster.service("web", HTTP)
+    name = f"web.{cluster.namespace}.svc.cluster.local"
+    stream = discovery.watch_policy(f"{name}:80")
+    policy = await stream.next()
+    route = policy.protocol.detect.http1.routes[0]
+    backend = route.rules[0].backends.first_available.backends[0].backend
+    assert backend.balancer.discovery.dst.path == f"{name}:80"
+    refused = await discovery.watch_policy(f"{name}:81").next()
+    assert refused.protocol.opaque.routes[0].rules[0].filters[0].HasField("forbidden")
