@@ -68,7 +68,9 @@ def meshed(item: Json, wish: Wish) -> tuple[Json, Outcome]:
     clean, _ = unmeshed(item)
     template = pod_template(clean)
     if template is not None:
-        if _asks_for_ingress(item):
+        given = _annotations(pod_template(item) or {})
+        _judge_annotations(item, {**given, **wish.overrides}, wish)
+        if given.get(names.INJECT_ANNOTATION) == "ingress":
             wish = replace(wish, ingress=True)
         return _meshed_workload(clean, template, kind, name, wish)
     if kind in ANNOTATED_KINDS:
@@ -91,8 +93,7 @@ def _meshed_workload(
             f"{display_name(item)} is a component of a control plane, whose proxy the injector "
             "leaves alone; use --manual"
         )
-    own: dict[str, str] = metadata.get("annotations") or {}
-    _judge_annotations(item, {**own, **wish.overrides}, wish)
+    own = _annotations(template)
     namespace = str((item.get("metadata") or {}).get("namespace") or "default")
     skip = decide(template["spec"], own, namespace, {}, {}, unless_disabled=True).skip
     if skip is not None:
@@ -115,9 +116,9 @@ def _meshed_workload(
     return replaced(item, injection.pod), outcome
 
 
-def _asks_for_ingress(item: Json) -> bool:
-    metadata = (pod_template(item) or {}).get("metadata") or {}
-    return (metadata.get("annotations") or {}).get(names.INJECT_ANNOTATION) == "ingress"
+def _annotations(template: Json) -> dict[str, Any]:
+    found: dict[str, Any] = (template.get("metadata") or {}).get("annotations") or {}
+    return found
 
 
 def _inject_value(wish: Wish) -> str:
