@@ -61,7 +61,6 @@ def kubelet(plan: Plan) -> str:
             "tlsPrivateKeyFile": f"{plan.pki}/kubelet.key",
             "containerRuntimeEndpoint": f"unix://{SOCKET}",
             "cgroupDriver": "cgroupfs",
-            "cgroupRoot": f"/{plan.node}",
             "failCgroupV1": False,
             "failSwapOn": False,
             "clusterDNS": [plan.dns_address],

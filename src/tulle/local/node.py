@@ -137,6 +137,7 @@ def processes(pid: int) -> list[Process]:
 def spec_of(plan: Plan, caches: Caches, packages: Packages) -> Spec:
     """Everything pid 1 must know, for a plan on this machine."""
     found = cgroups.hierarchies()
+    cgroups.create(found, plan.node)
     search = [*packages.search_path, "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"]
     runtime = configs.Runtime(packages.runc, has_capability(CAP_SYS_RESOURCE))
     config = plan.directory / "config"
@@ -159,7 +160,7 @@ def spec_of(plan: Plan, caches: Caches, packages: Packages) -> Spec:
             plan.host_address,
             str(plan.link),
         ),
-        cgroups=[str(path) for path in cgroups.create(found, plan.node)],
+        cgroups=found.mounted,
         api=ApiAccess(plan.node_address, components.SECURE_PORT, str(plan.pki)),
         components=_components(plan, caches.bin, config, packages),
         search_path=":".join([*search, "/sbin", "/bin"]),

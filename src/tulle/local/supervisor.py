@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tulle.local import nodefs
+from tulle.local import cgroups, nodefs
 
 SPEC = "node.json"
 COMPONENTS = "components.json"
@@ -46,7 +46,7 @@ class Spec:
     directory: str
     filesystem: nodefs.Filesystem
     network: nodefs.Network
-    cgroups: Sequence[str]
+    cgroups: Sequence[cgroups.Hierarchy]
     api: ApiAccess
     components: Sequence[Component]
     search_path: str
@@ -59,6 +59,7 @@ class Spec:
         raw = json.loads((directory / SPEC).read_text())
         raw["filesystem"] = nodefs.Filesystem(**raw["filesystem"])
         raw["network"] = nodefs.Network(**raw["network"])
+        raw["cgroups"] = [cgroups.Hierarchy(**each) for each in raw["cgroups"]]
         raw["api"] = ApiAccess(**raw["api"])
         raw["components"] = [Component(**each) for each in raw["components"]]
         return Spec(**raw)
@@ -191,8 +192,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.environ["PATH"] = spec.search_path
-    for group in spec.cgroups:
-        (Path(group) / "cgroup.procs").write_text("0")
+    cgroups.enter(spec.cgroups, spec.network.hostname)
     socket.sethostname(spec.network.hostname)
     nodefs.mount(spec.filesystem)
     nodefs.connect(spec.network)
