@@ -7,7 +7,6 @@ Mounts: the issuer's Secret at --issuer, the trust roots' ConfigMap at --trust-r
 import argparse
 import asyncio
 import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,24 +33,24 @@ def _duration(text: str) -> timedelta:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def arguments(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tulle-identity", description="certifies proxies")
-    parser.add_argument("--controller-namespace", default=names.CONTROL_NAMESPACE)
-    parser.add_argument("--identity-trust-domain", default=names.TRUST_DOMAIN)
-    parser.add_argument("--identity-issuance-lifetime", type=_duration, default="24h")
-    parser.add_argument("--identity-clock-skew-allowance", type=_duration, default="20s")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="tulle-identity", description="certifies proxies")
+    found.add_argument("--controller-namespace", default=names.CONTROL_NAMESPACE)
+    found.add_argument("--identity-trust-domain", default=names.TRUST_DOMAIN)
+    found.add_argument("--identity-issuance-lifetime", type=_duration, default="24h")
+    found.add_argument("--identity-clock-skew-allowance", type=_duration, default="20s")
+    found.add_argument(
         "--identity-scheme", choices=sorted(FILES), default=names.LINKERD_ISSUER_SCHEME
     )
-    parser.add_argument("--spiffe-uri", action="store_true", help="add a SPIFFE URI to leaves")
-    parser.add_argument("--issuer", type=Path, default=Path(names.ISSUER_DIR))
-    parser.add_argument("--trust-roots", type=Path, default=Path(names.TRUST_ROOTS_FILE))
-    parser.add_argument("--addr", default=f":{names.IDENTITY_GRPC_PORT}")
-    parser.add_argument("--admin-addr", default=f":{names.IDENTITY_ADMIN_PORT}")
-    parser.add_argument("--kubeconfig")
-    parser.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
-    parser.add_argument("--log-format", choices=logs.FORMATS, default="plain")
-    return parser.parse_args(words)
+    found.add_argument("--spiffe-uri", action="store_true", help="add a SPIFFE URI to leaves")
+    found.add_argument("--issuer", type=Path, default=Path(names.ISSUER_DIR))
+    found.add_argument("--trust-roots", type=Path, default=Path(names.TRUST_ROOTS_FILE))
+    found.add_argument("--addr", default=f":{names.IDENTITY_GRPC_PORT}")
+    found.add_argument("--admin-addr", default=f":{names.IDENTITY_ADMIN_PORT}")
+    found.add_argument("--kubeconfig")
+    found.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
+    found.add_argument("--log-format", choices=logs.FORMATS, default="plain")
+    return found
 
 
 def _now() -> datetime:
@@ -99,7 +98,7 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    options = arguments(sys.argv[1:])
+    options = parser().parse_args()
     logs.configure(options.log_level, options.log_format)
     try:
         asyncio.run(_run(options))

@@ -207,18 +207,18 @@ def _leaf(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        .add_extension(_authority_key(issuer.certificate), critical=False)
+        .add_extension(_authority_key(issuer.certificate, issuer.key), critical=False)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=not fits)
     )
 
 
-def _authority_key(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+def _authority_key(
+    certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey
+) -> x509.AuthorityKeyIdentifier:
     try:
         own = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
     except x509.ExtensionNotFound:
-        key = certificate.public_key()
-        assert isinstance(key, ec.EllipticCurvePublicKey)
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own.value)
 
 

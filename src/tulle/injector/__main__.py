@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import re
 import signal
-import sys
 from pathlib import Path
 
 from tulle import names
@@ -25,18 +24,18 @@ from tulle.serve.certs import CertificateError, ServingCertificate
 log = logs.Log("injector")
 
 
-def arguments(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tulle-proxy-injector", description="meshes pods")
-    parser.add_argument("--controller-namespace", default=names.CONTROL_NAMESPACE)
-    parser.add_argument("--values", type=Path, default=Path(names.VALUES_FILE))
-    parser.add_argument("--trust-roots", type=Path, default=Path(names.TRUST_ROOTS_FILE))
-    parser.add_argument("--tls", type=Path, default=Path(names.SERVING_TLS_DIR))
-    parser.add_argument("--addr", default=f":{names.INJECTOR_HTTPS_PORT}")
-    parser.add_argument("--admin-addr", default=f":{names.INJECTOR_ADMIN_PORT}")
-    parser.add_argument("--kubeconfig")
-    parser.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
-    parser.add_argument("--log-format", choices=logs.FORMATS, default="plain")
-    return parser.parse_args(words)
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="tulle-proxy-injector", description="meshes pods")
+    found.add_argument("--controller-namespace", default=names.CONTROL_NAMESPACE)
+    found.add_argument("--values", type=Path, default=Path(names.VALUES_FILE))
+    found.add_argument("--trust-roots", type=Path, default=Path(names.TRUST_ROOTS_FILE))
+    found.add_argument("--tls", type=Path, default=Path(names.SERVING_TLS_DIR))
+    found.add_argument("--addr", default=f":{names.INJECTOR_HTTPS_PORT}")
+    found.add_argument("--admin-addr", default=f":{names.INJECTOR_ADMIN_PORT}")
+    found.add_argument("--kubeconfig")
+    found.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
+    found.add_argument("--log-format", choices=logs.FORMATS, default="plain")
+    return found
 
 
 async def _kubernetes_version(api: Client) -> tuple[int, int]:
@@ -86,7 +85,7 @@ REFUSALS = (ApiError, CertificateError, KubeconfigError, OSError, Unreachable, V
 
 
 def main() -> None:
-    options = arguments(sys.argv[1:])
+    options = parser().parse_args()
     logs.configure(options.log_level, options.log_format)
     try:
         asyncio.run(_run(options))
