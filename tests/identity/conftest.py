@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -138,3 +140,29 @@ def mounted(tmp_path: Path) -> Mounted:
     found = Mounted(folder, anchors, root, issuer)
     found.write(issuer)
     return found
+
+
+# What the component says that it needs.
+RULES = [
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+]
+
+
+@pytest_asyncio.fixture
+async def component(kubeconfig_of, run_component, tmp_path):
+    """`python -m tulle.identity` with an issuer that is valid now; it, its root and its issuer."""
+    begins = datetime.now(UTC) - timedelta(minutes=1)
+    root = authority("root", begins=begins)
+    issuer = authority("issuer", by=root, begins=begins)
+    (tmp_path / "ca-bundle.crt").write_bytes(root.pem)
+    (tmp_path / "crt.pem").write_bytes(issuer.pem)
+    (tmp_path / "key.pem").write_bytes(issuer.key_pem())
+    account = f"identity-{uuid4().hex[:8]}"
+    found = run_component(
+        "tulle.identity",
+        *("--kubeconfig", await kubeconfig_of(account, RULES)),
+        *("--issuer", tmp_path, "--trust-roots", tmp_path / "ca-bundle.crt"),
+        *("--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"),
+    )
+    return found, root, issuer

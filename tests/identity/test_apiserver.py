@@ -1,48 +1,22 @@
 """The component as it runs in a pod, with no more rights than it needs, on a real API server."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import grpc
 import grpc.aio
 import httpx
 import pytest
-import pytest_asyncio
 from cryptography import x509
 
 from tulle.proto import identity_pb2, identity_pb2_grpc
 
 pytestmark = pytest.mark.apiserver
 
-RULES = [
-    {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-]
 AUDIENCE = "identity.l5d.io"
 
 
 def name_of(account: str) -> str:
     return f"{account}.default.serviceaccount.identity.tulle.cluster.local"
-
-
-@pytest_asyncio.fixture
-async def component(kubeconfig_of, run_component, make, tmp_path):
-    """The component with an issuer that is valid now."""
-    begins = datetime.now(UTC) - timedelta(minutes=1)
-    root = make("root", begins=begins)
-    issuer = make("issuer", by=root, begins=begins)
-    (tmp_path / "ca-bundle.crt").write_bytes(root.pem)
-    (tmp_path / "crt.pem").write_bytes(issuer.pem)
-    (tmp_path / "key.pem").write_bytes(issuer.key_pem())
-    account = f"identity-{uuid4().hex[:8]}"
-    found = run_component(
-        "tulle.identity",
-        *("--kubeconfig", await kubeconfig_of(account, RULES)),
-        *("--issuer", tmp_path, "--trust-roots", tmp_path / "ca-bundle.crt"),
-        *("--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"),
-    )
-    return found, issuer
 
 
 async def certify(port: int, identity: str, token: str, der: bytes):
@@ -72,7 +46,7 @@ async def events(api, reason: str) -> list[dict]:
 async def test_a_service_account_s_token_is_certified(
     component, account, make_request, api
 ) -> None:
-    running, issuer = component
+    running, _, issuer = component
     port = running.ports["grpc"]
     der, key = make_request(x509.DNSName(name_of("web")))
     token = await account("default", "web", AUDIENCE)
@@ -85,7 +59,7 @@ async def test_a_service_account_s_token_is_certified(
 
 
 async def test_tokens_of_others_and_for_others(component, account, make_request) -> None:
-    running, _ = component
+    running, _, _ = component
     port = running.ports["grpc"]
     web = await account("default", "shop", AUDIENCE)
     api_token = await account("default", "thief", AUDIENCE)
@@ -110,7 +84,7 @@ async def test_tokens_of_others_and_for_others(component, account, make_request)
 async def test_a_plain_service_account_token_is_the_fallback(
     component, account, make_request
 ) -> None:
-    running, _ = component
+    running, _, _ = component
     der, _ = make_request(x509.DNSName(name_of("old")))
     token = await account("default", "old")
     answer = await certify(running.ports["grpc"], name_of("old"), token, der)
@@ -118,7 +92,7 @@ async def test_a_plain_service_account_token_is_the_fallback(
 
 
 async def test_its_admin_port(component) -> None:
-    running, _ = component
+    running, _, _ = component
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.ports['admin']}") as http:
         assert (await http.get("/ready")).status_code == 200
         metrics = (await http.get("/metrics")).text
