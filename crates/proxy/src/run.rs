@@ -2,8 +2,6 @@
 
 mod build;
 mod listen;
-mod temporary_admin;
-mod temporary_log;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,12 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
+use crate::admin::{Admin, Readiness};
 use crate::config::Config;
 use crate::control::identity::Certifier;
 use crate::drain;
-use temporary_log as log;
+use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 
 /// What sysexits.h calls EX_USAGE: the settings are wrong, and restarting will not help.
@@ -71,20 +71,24 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
 async fn run(config: Config, logs: log::Handle) -> Result<(), build::StartError> {
     let metrics = Metrics::new(config.admin.metrics_retain_idle);
     let (signal, watch) = drain::channel();
-    let (stop, stopped) = tokio::sync::mpsc::channel(1);
+    let (stop, stopped) = mpsc::channel(1);
     let grace = config.shutdown_grace;
     let listeners = listen::Listeners::bind(&config)?;
     let parts = build::Parts::new(&config, &metrics)?;
     announce(&config, &listeners);
     tokio::spawn(certify(&parts, &config, &metrics).instrument(identity_span(&config)));
     let certified = parts.keys.watch();
-    let admin = Arc::new(temporary_admin::Admin {
+    let ready = Readiness::default();
+    let admin = Arc::new(Admin {
         metrics: Arc::clone(&metrics),
-        keys: Arc::clone(&parts.keys),
+        logs,
+        ready: ready.clone(),
+        shutdown: config.admin.is_shutdown_enabled.then_some(stop),
+        environment: std::env::vars().collect(),
     });
-    listen::serve_admin(listeners.admin, admin, watch.clone());
+    listen::serve_admin(listeners.admin, admin, &parts.inbound);
     tokio::select! {
-        () = wait_certified(certified) => {}
+        () = wait_certified(certified) => ready.release(),
         () = shutdown(None) => return Ok(()),
     }
     let ports: Vec<u16> = config.inbound.ports.iter().collect();
@@ -93,7 +97,10 @@ async fn run(config: Config, logs: log::Handle) -> Result<(), build::StartError>
     drop(watch);
     shutdown(Some(stopped)).await;
     if tokio::time::timeout(grace, signal.drain()).await.is_err() {
-        tracing::warn!(?grace, "Connections were still open when the grace period ended");
+        tracing::warn!(
+            ?grace,
+            "Connections were still open when the grace period ended"
+        );
     }
     Ok(())
 }
@@ -146,22 +153,26 @@ fn announce(config: &Config, listeners: &listen::Listeners) {
         }
     };
     tracing::info!("Identity verified via {}", by(&config.identity.service));
-    tracing::info!("Destinations resolved via {}", by(&config.destination.service));
+    tracing::info!(
+        "Destinations resolved via {}",
+        by(&config.destination.service)
+    );
 }
 
 async fn wait_certified(
-    mut certified: tokio::sync::watch::Receiver<
-        Option<Arc<crate::tls::keys::Credentials>>,
-    >,
+    mut certified: tokio::sync::watch::Receiver<Option<Arc<crate::tls::keys::Credentials>>>,
 ) {
     let every = Duration::from_secs(15);
-    while tokio::time::timeout(every, certified.wait_for(Option::is_some)).await.is_err() {
+    while tokio::time::timeout(every, certified.wait_for(Option::is_some))
+        .await
+        .is_err()
+    {
         tracing::warn!("Waiting for identity to be certified");
     }
 }
 
 /// Resolves on SIGTERM, SIGINT, or a request to the admin server.
-async fn shutdown(stopped: Option<tokio::sync::mpsc::Receiver<()>>) {
+async fn shutdown(stopped: Option<mpsc::Receiver<()>>) {
     let by_admin = async {
         match stopped {
             Some(mut stopped) => {

@@ -1,20 +1,23 @@
-//! The metric handles of one outbound endpoint, resolved when it appears.
+//! The metric handles of one outbound endpoint, resolved once.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::control::destination::EndpointSpec;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
 use crate::telemetry::metrics::{HttpEndpointMetrics, Metrics, TransportMetrics};
 
 pub struct EndpointMetrics {
-    pub http: Arc<HttpEndpointMetrics>,
     pub transport: Arc<TransportMetrics>,
+    labels: Labels,
+    registry: Arc<Metrics>,
+    /// At the first request: an endpoint of opaque traffic has no such rows.
+    http: OnceLock<Arc<HttpEndpointMetrics>>,
 }
 
 impl EndpointMetrics {
     pub fn new(
-        metrics: &Metrics,
+        metrics: &Arc<Metrics>,
         spec: &EndpointSpec,
         authority: Option<&str>,
         local: &[IpAddr],
@@ -32,8 +35,15 @@ impl EndpointMetrics {
         let direction = Labels::new().direction(Direction::Outbound);
         let transport = direction.clone().peer(Side::Destination).merged(&rest);
         Self {
-            http: metrics.http_endpoint(direction.merged(&rest)),
             transport: metrics.transport(transport),
+            labels: direction.merged(&rest),
+            registry: Arc::clone(metrics),
+            http: OnceLock::new(),
         }
+    }
+
+    pub fn http(&self) -> &Arc<HttpEndpointMetrics> {
+        self.http
+            .get_or_init(|| self.registry.http_endpoint(self.labels.clone()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,6 +12,23 @@ use crate::detect::{Detected, detect};
 
 /// A server-first protocol's client sends nothing; after this we connect onward and let the server speak.
 const CONNECT_ONWARD_AFTER: Duration = Duration::from_millis(100);
+
+/// Whether a server behind an address once spoke before its client did. Then nobody waits again.
+#[derive(Debug, Default)]
+pub struct ServerFirst(AtomicBool);
+
+impl ServerFirst {
+    fn patience(&self) -> Duration {
+        match self.0.load(Ordering::Relaxed) {
+            true => Duration::ZERO,
+            false => CONNECT_ONWARD_AFTER,
+        }
+    }
+
+    fn remember(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// More than this is never needed to tell a protocol.
 const FIRST_READ: usize = 4096;
@@ -35,6 +53,7 @@ pub enum First<S> {
 pub async fn speaker<IO, S, C, E>(
     io: &mut IO,
     first: &mut BytesMut,
+    remembered: &ServerFirst,
     connect: C,
 ) -> io::Result<First<S>>
 where
@@ -42,7 +61,7 @@ where
     S: AsyncRead + Unpin,
     C: Future<Output = Result<S, E>>,
 {
-    let said = tokio::time::timeout(CONNECT_ONWARD_AFTER, read_some(io, first));
+    let said = tokio::time::timeout(remembered.patience(), read_some(io, first));
     if let Ok(said) = said.await {
         return said.map(|_| First::Client(None));
     }
@@ -58,7 +77,9 @@ where
     tokio::select! {
         said = read_some(io, first) => said.map(|_| First::Client(Some(server))),
         greeted = server.read_buf(&mut greeting) => {
-            greeted?;
+            if greeted? > 0 {
+                remembered.remember();
+            }
             Ok(First::Server(server, greeting))
         }
     }

@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use ::http::HeaderValue;
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::authorize::{ClientTls, Decision};
 use super::policies::{LivePolicy, Policies, PortPolicy};
 use super::{http, labels, opaque};
+use crate::admin::Admin;
 use crate::connect::counted::Counted;
 use crate::connect::header::{SessionProtocol, TransportHeader};
 use crate::connect::pool::{Pool, PoolSettings};
@@ -57,7 +58,10 @@ pub enum AcceptError {
     #[error("{0} is not an address of this pod")]
     Foreign(SocketAddr),
     #[error("TLS with {client} failed: {cause}")]
-    Tls { client: SocketAddr, cause: io::Error },
+    Tls {
+        client: SocketAddr,
+        cause: io::Error,
+    },
     #[error("{0} connected to the proxy itself without mutual TLS and a transport header")]
     NotDirect(SocketAddr),
     #[error("{0} asked for {1}; this proxy is no gateway")]
@@ -80,6 +84,8 @@ pub struct Arrival {
     pub target: SocketAddr,
     pub tls: ClientTls,
     pub drain: Watch,
+    /// Set: the target is the proxy's own admin server.
+    pub admin: Option<Arc<Admin>>,
 }
 
 impl Inbound {
@@ -115,9 +121,36 @@ impl Inbound {
             target,
             tls: ClientTls::None,
             drain,
+            admin: None,
         };
         let live = arrival.policy.settled().await;
         arrival.redirected(tcp, &live).await
+    }
+
+    /// The admin port is never redirected: plain for the kubelet, mutual TLS for meshed clients,
+    /// and under policy once there is one.
+    pub async fn accept_admin(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        admin: Arc<Admin>,
+        drain: Watch,
+    ) -> Result<(), AcceptError> {
+        let client = canonical(tcp.peer_addr()?);
+        let target = canonical(tcp.local_addr()?);
+        if client.ip().is_loopback() || !admin.ready.is_ready() {
+            return Ok(admin.serve(tcp, client).await?);
+        }
+        let arrival = Arrival {
+            policy: self.policies.get(target.port()),
+            inbound: self,
+            client,
+            target,
+            tls: ClientTls::None,
+            drain,
+            admin: Some(admin),
+        };
+        let live = arrival.policy.settled().await;
+        arrival.to_admin(tcp, &live).await
     }
 
     /// A peer dialled our own port: mutual TLS first, then a header that says which port it means.
@@ -145,6 +178,7 @@ impl Inbound {
             target,
             tls,
             drain,
+            admin: None,
         };
         let live = arrival.policy.settled().await;
         let io = arrival.counted(io, &live);
@@ -196,31 +230,35 @@ impl Arrival {
         Counted::new(io, self.inbound.metrics.transport(labels))
     }
 
-    async fn redirected(mut self, mut tcp: TcpStream, live: &LivePolicy) -> Result<(), AcceptError> {
+    async fn redirected(
+        mut self,
+        mut tcp: TcpStream,
+        live: &LivePolicy,
+    ) -> Result<(), AcceptError> {
         if matches!(live.policy.protocol, Protocol::Opaque) {
             self.tls = ClientTls::Skipped;
             let io = self.counted(tcp, live);
             return self.opaque(io, live).await;
         }
         let mut first = BytesMut::new();
-        match first::speaker(&mut tcp, &mut first, self.onward(live)).await? {
+        match first::speaker(
+            &mut tcp,
+            &mut first,
+            &self.policy.server_first,
+            self.onward(live),
+        )
+        .await?
+        {
             First::Client(_) => {}
             First::Server(server, greeting) => {
                 let io = self.counted(Prefixed::new(first, tcp), live);
                 return self.copy(io, Prefixed::new(greeting, server)).await;
             }
         }
-        let client = self.client;
-        let named = tokio::time::timeout(HANDSHAKE_LIMIT, read_sni(&mut tcp, &mut first));
-        let name = named.await.map_err(|_| AcceptError::Tls {
-            client,
-            cause: io::ErrorKind::TimedOut.into(),
-        })??;
+        let name = self.server_name(&mut tcp, &mut first).await?;
         let io = Prefixed::new(first, tcp);
         match name {
-            Some(name) if name.eq_ignore_ascii_case(self.inbound.server_name.as_str()) => {
-                self.meshed(io, live).await
-            }
+            Some(name) if self.is_ours(&name) => self.meshed(io, live).await,
             Some(name) => {
                 self.tls = ClientTls::PassedThrough(name);
                 let io = self.counted(io, live);
@@ -233,24 +271,72 @@ impl Arrival {
         }
     }
 
+    fn is_ours(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(self.inbound.server_name.as_str())
+    }
+
+    async fn server_name(
+        &self,
+        tcp: &mut TcpStream,
+        first: &mut BytesMut,
+    ) -> Result<Option<String>, AcceptError> {
+        let named = tokio::time::timeout(HANDSHAKE_LIMIT, read_sni(tcp, first)).await;
+        named
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|cause| AcceptError::Tls {
+                client: self.client,
+                cause,
+            })
+    }
+
+    async fn to_admin(mut self, mut tcp: TcpStream, live: &LivePolicy) -> Result<(), AcceptError> {
+        let mut first = BytesMut::new();
+        let name = self.server_name(&mut tcp, &mut first).await?;
+        let io = Prefixed::new(first, tcp);
+        if !name.is_some_and(|name| self.is_ours(&name)) {
+            let io = self.counted(io, live);
+            return self.detect(io, BytesMut::new(), live).await;
+        }
+        let accepted = self.handshake(io).await?;
+        self.tls = ClientTls::Mesh(accepted.client);
+        let io = self.counted(accepted.io, live);
+        self.detect(io, BytesMut::new(), live).await
+    }
+
+    async fn handshake(
+        &self,
+        io: Prefixed<TcpStream>,
+    ) -> Result<server::Accepted<Prefixed<TcpStream>>, AcceptError> {
+        let handshake = server::accept(&self.inbound.keys, io);
+        let accepted = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await;
+        accepted
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|cause| AcceptError::Tls {
+                client: self.client,
+                cause,
+            })
+    }
+
     async fn meshed(
         mut self,
         io: Prefixed<TcpStream>,
         live: &LivePolicy,
     ) -> Result<(), AcceptError> {
-        let client = self.client;
-        let handshake = server::accept(&self.inbound.keys, io);
-        let accepted = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await;
-        let accepted = accepted
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|cause| AcceptError::Tls { client, cause })?;
+        let accepted = self.handshake(io).await?;
         self.tls = ClientTls::Mesh(accepted.client);
         let mut io = self.counted(accepted.io, live);
         if matches!(live.policy.protocol, Protocol::Tls) {
             return self.opaque(io, live).await;
         }
         let mut first = BytesMut::new();
-        match first::speaker(&mut io, &mut first, self.onward(live)).await? {
+        match first::speaker(
+            &mut io,
+            &mut first,
+            &self.policy.server_first,
+            self.onward(live),
+        )
+        .await?
+        {
             First::Client(_) => self.detect(io, first, live).await,
             First::Server(server, greeting) => {
                 self.copy(Prefixed::new(first, io), Prefixed::new(greeting, server))
@@ -264,7 +350,10 @@ impl Arrival {
         &self,
         live: &LivePolicy,
     ) -> Result<Counted<crate::connect::tcp::Stream>, opaque::OpaqueError> {
-        let is_open = matches!(live.policy.protocol, Protocol::Detect { .. } | Protocol::Tls);
+        let is_open = matches!(
+            live.policy.protocol,
+            Protocol::Detect { .. } | Protocol::Tls
+        );
         match opaque::decide(self, live) {
             Decision::Allow(_) if is_open => opaque::connect(self).await,
             _ => Err(opaque::OpaqueError::Denied),
@@ -288,6 +377,7 @@ impl Arrival {
         match spoken {
             Spoken::Http1 => self.http(io, false).await,
             Spoken::Http2 => self.http(io, true).await,
+            Spoken::Opaque if self.admin.is_some() => {}
             Spoken::Opaque => return self.opaque(io, live).await,
             Spoken::Nothing => {}
         }
@@ -301,7 +391,10 @@ impl Arrival {
         let client_id = self.tls.identity();
         let client_id = client_id.and_then(|id| HeaderValue::from_str(id.as_str()).ok());
         let session = Arc::new(http::Session {
-            pool: self.inbound.application(self.target),
+            application: match self.admin {
+                Some(admin) => http::Application::Admin(admin),
+                None => http::Application::Dialled(self.inbound.application(self.target)),
+            },
             metrics: Arc::clone(&self.inbound.metrics),
             policy: self.policy,
             client: self.client,

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -15,6 +17,7 @@ use super::authorize::{ClientTls, Decision, authorize};
 use super::labels::named;
 use super::policies::{LivePolicy, PortPolicy};
 use super::rate_limit::Exceeded;
+use crate::admin::Admin;
 use crate::connect::pool::{Lease, NotSent, Pool, SendError};
 use crate::connect::tcp::ConnectError;
 use crate::control::policy::inbound::{HttpRoutes, HttpRule, Protocol};
@@ -42,11 +45,18 @@ pub struct Session {
     pub tls: ClientTls,
     /// The application's own address.
     pub target: SocketAddr,
-    pub pool: Arc<Pool>,
+    pub application: Application,
     pub is_http2: bool,
     pub metrics: Arc<Metrics>,
     pub client_id: Option<HeaderValue>,
     pub verdicts: Mutex<Verdicts>,
+}
+
+/// Who answers.
+pub enum Application {
+    Dialled(Arc<Pool>),
+    /// The proxy's own admin server.
+    Admin(Arc<Admin>),
 }
 
 /// Decisions hold for a connection as long as the policy does; one per rule, made when first needed.
@@ -108,7 +118,10 @@ impl Session {
     }
 
     fn report(&self, fault: &Fault) {
-        let is_policy = matches!(fault.label, "unauthorized" | "route not found" | "ratelimit");
+        let is_policy = matches!(
+            fault.label,
+            "unauthorized" | "route not found" | "ratelimit"
+        );
         if !is_policy {
             let labels = Labels::new().target(self.target).with("error", fault.label);
             self.metrics.inbound.http_errors.get(&labels).increment();
@@ -141,7 +154,8 @@ impl Session {
         }
         self.replace_headers(&mut parts);
         requests.request();
-        self.send(Request::from_parts(parts, body), requests, started).await
+        self.send(Request::from_parts(parts, body), requests, started)
+            .await
     }
 
     /// What a client says of itself is dropped; what it proved is told.
@@ -191,7 +205,11 @@ impl Session {
         selected: &Selected<'_, HttpRule>,
     ) -> Verdict {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        if !verdicts.policy.as_ref().is_some_and(|p| Arc::ptr_eq(p, live)) {
+        if !verdicts
+            .policy
+            .as_ref()
+            .is_some_and(|p| Arc::ptr_eq(p, live))
+        {
             verdicts.policy = Some(Arc::clone(live));
             verdicts.by_rule = vec![None; routes.rules()];
         }
@@ -243,18 +261,23 @@ impl Session {
             "Request denied"
         );
         let kind = &route.kind;
-        Fault::unauthorized(format!("unauthorized request on route {kind}/{}", route.name))
+        Fault::unauthorized(format!(
+            "unauthorized request on route {kind}/{}",
+            route.name
+        ))
     }
 
     fn limited(&self, live: &LivePolicy, exceeded: Exceeded) -> Fault {
         let (scope, message) = match exceeded {
             Exceeded::Total(rate) => ("total", format!("total rate limit exceeded: {rate}rps")),
-            Exceeded::Identity(rate) => {
-                ("identity", format!("per-identity rate limit exceeded: {rate}rps"))
-            }
-            Exceeded::Override(rate) => {
-                ("identity", format!("override rate limit exceeded: {rate}rps"))
-            }
+            Exceeded::Identity(rate) => (
+                "identity",
+                format!("per-identity rate limit exceeded: {rate}rps"),
+            ),
+            Exceeded::Override(rate) => (
+                "identity",
+                format!("override rate limit exceeded: {rate}rps"),
+            ),
         };
         let mut labels = Labels::new()
             .target(self.target)
@@ -263,7 +286,11 @@ impl Session {
             labels = labels.rate_limit(named(&limiter.limit().reference));
         }
         let labels = labels.with("ratelimit_scope", scope).tls(self.tls.label());
-        self.metrics.inbound.http_rate_limit.get(&labels).increment();
+        self.metrics
+            .inbound
+            .http_rate_limit
+            .get(&labels)
+            .increment();
         Fault::rate_limited(message)
     }
 
@@ -283,6 +310,16 @@ impl Session {
         started: Instant,
     ) -> Result<Response<Body>, Fault> {
         use http_body::Body as _;
+        let pool = match &self.application {
+            Application::Dialled(pool) => pool,
+            Application::Admin(admin) => {
+                let response = admin.answer(request, self.client.ip()).await;
+                let finish = Finish::new(&requests, &response, started, None, ());
+                let body =
+                    |full: Full<Bytes>| full.into_inner().map_or_else(Body::empty, Body::bytes);
+                return Ok(response.map(|full| body(full).observed_by(Box::new(finish))));
+            }
+        };
         let is_upgrade = upgrade::is_asked(&request) && !self.is_http2;
         let is_connect = request.method() == Method::CONNECT;
         let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
@@ -290,7 +327,7 @@ impl Session {
             true => request.map(|_| Body::empty()),
             false => request.map(Body::incoming),
         };
-        let sent = self.exchange(request, is_upgrade).await;
+        let sent = exchange(pool, request, is_upgrade).await;
         let (mut response, mut lease) = sent.map_err(|error| failed(error, &requests, started))?;
         if let Some(client) = client
             && upgrade::is_agreed(is_connect, &response)
@@ -309,23 +346,23 @@ impl Session {
         let finish = Finish::new(&requests, &response, started, lease, ());
         Ok(response.map(|body| Body::incoming(body).observed_by(Box::new(finish))))
     }
+}
 
-    /// The application is asked in the version that the client spoke.
-    async fn exchange(
-        &self,
-        mut request: Request<Body>,
-        is_upgrade: bool,
-    ) -> Result<(Response<Incoming>, Option<Lease>), SendError> {
-        if request.version() == Version::HTTP_2 {
-            let response = self.pool.send_http2(request).await?;
-            return Ok((response, None));
-        }
-        if !is_upgrade {
-            orig_proto::strip_connection_headers(request.headers_mut());
-        }
-        let (response, lease) = self.pool.send_http1(request).await?;
-        Ok((response, Some(lease)))
+/// The application is asked in the version that the client spoke.
+async fn exchange(
+    pool: &Arc<Pool>,
+    mut request: Request<Body>,
+    is_upgrade: bool,
+) -> Result<(Response<Incoming>, Option<Lease>), SendError> {
+    if request.version() == Version::HTTP_2 {
+        let response = pool.send_http2(request).await?;
+        return Ok((response, None));
     }
+    if !is_upgrade {
+        orig_proto::strip_connection_headers(request.headers_mut());
+    }
+    let (response, lease) = pool.send_http1(request).await?;
+    Ok((response, Some(lease)))
 }
 
 fn routes(live: &LivePolicy) -> Result<&HttpRoutes, Fault> {

@@ -16,6 +16,7 @@ use crate::control::policy::inbound::{
     Authentication, Authorization, Network, ServerPolicy, fallback, policy,
 };
 use crate::control::stream::{Channel, Event, StreamLimits, follow};
+use crate::exchange::first::ServerFirst;
 use crate::route::select::Reference;
 
 /// How long a connection waits for a port's first policy before the default holds.
@@ -43,6 +44,7 @@ pub struct PortPolicy {
     policy: watch::Receiver<Arc<LivePolicy>>,
     /// True once the control plane answered, or was given up on.
     is_settled: watch::Receiver<bool>,
+    pub server_first: ServerFirst,
     following: tokio::task::AbortHandle,
 }
 
@@ -109,6 +111,7 @@ impl Policies {
         PortPolicy {
             policy,
             is_settled,
+            server_first: ServerFirst::default(),
             following: following.abort_handle(),
         }
     }
@@ -129,7 +132,10 @@ fn apply(event: Event<pb::Server>, port: u16, sender: &watch::Sender<Arc<LivePol
 
 fn default_policy(default: DefaultPolicy, cluster: &[IpNet], is_opaque: bool) -> ServerPolicy {
     let everywhere = || {
-        let nets = [IpNet::from(ipnet::Ipv4Net::default()), IpNet::from(ipnet::Ipv6Net::default())];
+        let nets = [
+            IpNet::from(ipnet::Ipv4Net::default()),
+            IpNet::from(ipnet::Ipv6Net::default()),
+        ];
         nets.to_vec()
     };
     let anyone = || Authentication::Identities {

@@ -122,11 +122,8 @@ impl Connection {
         mut first: BytesMut,
         route: Option<&TcpRoute<Arc<Backend>>>,
     ) -> Result<(), AcceptError> {
-        if self.discovered.is_server_first() {
-            return self.opaque(io, route).await;
-        }
         let onward = async { self.connect(route).await.map(|onward| onward.io) };
-        match first::speaker(&mut io, &mut first, onward).await? {
+        match first::speaker(&mut io, &mut first, &self.discovered.server_first, onward).await? {
             First::Client(server) => {
                 let spoken = read_protocol(&mut io, &mut first).await?;
                 let client = Prefixed::new(first, io);
@@ -136,9 +133,6 @@ impl Connection {
                 }
             }
             First::Server(server, greeting) => {
-                if !greeting.is_empty() {
-                    self.discovered.remember_server_first();
-                }
                 let server = Prefixed::new(greeting, server);
                 Ok(opaque::copy(io, server).await?)
             }

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,6 +20,7 @@ use crate::control::policy::outbound::{
 };
 use crate::control::policy::reference;
 use crate::control::stream::{Channel, Event, StreamLimits, follow};
+use crate::exchange::first::ServerFirst;
 use crate::route::select::{Reference, RequestMatch, Route, Routes, Rule};
 use crate::route::timeout::Timeouts;
 
@@ -41,7 +41,7 @@ pub struct Discovery {
 /// The newest policy of one destination. Asking ends when it is dropped.
 pub struct Discovered {
     policy: watch::Receiver<Option<Arc<LivePolicy>>>,
-    is_server_first: AtomicBool,
+    pub server_first: ServerFirst,
     following: tokio::task::AbortHandle,
 }
 
@@ -56,22 +56,13 @@ impl Discovered {
         });
         Self {
             policy,
-            is_server_first: AtomicBool::new(false),
+            server_first: ServerFirst::default(),
             following: following.abort_handle(),
         }
     }
 
     pub fn current(&self) -> Option<Arc<LivePolicy>> {
         self.policy.borrow().clone()
-    }
-
-    /// A server behind this address once spoke before its client did.
-    pub fn is_server_first(&self) -> bool {
-        self.is_server_first.load(Ordering::Relaxed)
-    }
-
-    pub fn remember_server_first(&self) {
-        self.is_server_first.store(true, Ordering::Relaxed);
     }
 
     /// The first answer; None if there is none in time.

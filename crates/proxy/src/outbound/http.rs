@@ -292,7 +292,7 @@ async fn send_to(
     let version = request.version();
     let started = Instant::now();
     let pending = endpoint.load.start(started);
-    endpoint.metrics.http.request();
+    endpoint.metrics.http().request();
     if let Some(over) = &endpoint.spec.authority_override {
         override_authority(&mut request, over);
     }
@@ -344,7 +344,7 @@ fn counted<T>(endpoint: &Endpoint, sent: Result<T, SendError>) -> Result<T, Send
     match &sent {
         Ok(_) => endpoint.connected(),
         Err(SendError::Failed(_)) => {
-            let metrics = &endpoint.metrics.http;
+            let metrics = endpoint.metrics.http();
             let error = Some("unclassified");
             metrics.response(None, Class::Failure, None, error, Duration::ZERO);
         }
@@ -367,7 +367,7 @@ fn finish(
     {
         lease.give_back();
     }
-    let http = &endpoint.metrics.http;
+    let http = endpoint.metrics.http();
     let finish = Finish::new(http, &response, started, lease, pending);
     response.map(|body| Body::incoming(body).observed_by(Box::new(finish)))
 }

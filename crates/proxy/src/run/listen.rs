@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::build::StartError;
-use super::temporary_admin::Admin;
+use crate::admin::Admin;
 use crate::config::Config;
-use crate::drain::Watch;
+use crate::drain::{self, Watch};
 use crate::inbound::accept::Inbound;
 use crate::inbound::policies::PortPolicy;
 use crate::outbound::accept::Outbound;
@@ -25,9 +25,8 @@ pub struct Listeners {
 
 impl Listeners {
     pub fn bind(config: &Config) -> Result<Self, StartError> {
-        let backlog = |direction: &crate::config::Direction| {
-            direction.listen_backlog.unwrap_or(BACKLOG)
-        };
+        let backlog =
+            |direction: &crate::config::Direction| direction.listen_backlog.unwrap_or(BACKLOG);
         let outbound = config.outbound.listen.iter();
         let outbound = outbound.map(|a| bind(*a, backlog(&config.outbound.direction)));
         Ok(Self {
@@ -51,7 +50,9 @@ impl Listeners {
 }
 
 fn address(listener: &TcpListener) -> SocketAddr {
-    listener.local_addr().expect("a bound socket has an address")
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
 }
 
 fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, StartError> {
@@ -91,18 +92,19 @@ where
     }
 }
 
-/// Admin answers from the start: readiness is asked of it.
-pub fn serve_admin(listener: TcpListener, admin: Arc<Admin>, watch: Watch) {
-    let handle = move |tcp: TcpStream, _watch: Watch| {
-        let admin = Arc::clone(&admin);
+/// Admin answers from the start to the end: readiness is asked of it, and how a drain goes.
+pub fn serve_admin(listener: TcpListener, admin: Arc<Admin>, inbound: &Arc<Inbound>) {
+    let inbound = Arc::clone(inbound);
+    let handle = move |tcp: TcpStream, watch: Watch| {
+        let (inbound, admin) = (Arc::clone(&inbound), Arc::clone(&admin));
         async move {
-            if let Err(error) = admin.accept(tcp).await {
+            if let Err(error) = inbound.accept_admin(tcp, admin, watch).await {
                 tracing::debug!(%error, "Admin connection ended");
             }
         }
     };
-    // Not drained: it tells how the drain goes.
-    tokio::spawn(accept(listener, watch, handle));
+    let (_, never) = drain::channel();
+    tokio::spawn(accept(listener, never, handle));
 }
 
 pub fn serve_inbound(listener: TcpListener, inbound: Arc<Inbound>, ports: &[u16], watch: Watch) {
