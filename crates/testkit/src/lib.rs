@@ -1,0 +1,7 @@
+//! A mock control plane and peers, on real ports, for tests. A development dependency only.
+
+pub mod certificates;
+pub mod control;
+pub mod echo;
+pub mod policies;
+mod serve;
