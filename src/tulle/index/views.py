@@ -107,11 +107,17 @@ class Views:
                 asyncio.get_running_loop().call_soon(self._refresh)
 
     def _refresh(self) -> None:
-        """All changes that came in one turn of the event loop are answered together."""
+        """All changes that came in one turn of the event loop are answered together. Each view is
+        a call of its own: one that fails leaves the others alone, and I/O goes on in between."""
         self._scheduled = False
         stale, self._stale = self._stale, set()
+        loop = asyncio.get_running_loop()
         for view in stale:
-            if view.subscribers:
-                reader = Reader(self.index)
-                view.replace(view.compute(reader))
-                self._rest_on(view, reader)
+            loop.call_soon(self._recompute, view)
+
+    def _recompute(self, view: View[object]) -> None:
+        if view.subscribers:
+            reader = Reader(self.index)
+            value = view.compute(reader)
+            self._rest_on(view, reader)
+            view.replace(value)
