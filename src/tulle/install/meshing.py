@@ -135,18 +135,18 @@ def _annotated(item: Json, added: dict[str, str]) -> Json:
 
 def _judge_annotations(item: Json, annotations: dict[str, str], wish: Wish) -> None:
     """A mistake in an annotation is told here, while somebody is looking at the manifest."""
-    asked = annotations.get(names.INJECT_ANNOTATION)
-    if asked is not None and asked not in INJECT_VALUES:
-        raise BadManifest(
-            f"{display_name(item)} has {names.INJECT_ANNOTATION}: {asked!r}; "
-            f"it must be one of {', '.join(INJECT_VALUES)}"
-        )
     for key, value in annotations.items():
         if not isinstance(value, str):
             raise BadManifest(
                 f"{display_name(item)} has the annotation {key}: {value!r}, which is not a text; "
                 "put it in quotes"
             )
+    asked = annotations.get(names.INJECT_ANNOTATION)
+    if asked is not None and asked not in INJECT_VALUES:
+        raise BadManifest(
+            f"{display_name(item)} has {names.INJECT_ANNOTATION}: {asked!r}; "
+            f"it must be one of {', '.join(INJECT_VALUES)}"
+        )
     template = pod_template(item) or {}
     ports = {
         port["name"]: int(port["containerPort"])

@@ -266,7 +266,10 @@ def _from_config_map(volume: str, name: str) -> Json:
 
 
 def _api_access() -> Json:
-    """What the kubelet would mount by itself: a bound token, the API server's CA, the namespace."""
+    """What the kubelet would mount by itself: a bound token, the API server's CA, the namespace.
+
+    Defaults inside such a list are written out, or applying it again would count as a change.
+    """
     sources = [
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
         {
@@ -277,7 +280,12 @@ def _api_access() -> Json:
         },
         {
             "downwardAPI": {
-                "items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]
+                "items": [
+                    {
+                        "path": "namespace",
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                    }
+                ]
             }
         },
     ]

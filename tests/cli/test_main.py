@@ -1,0 +1,115 @@
+"""The program finds commands and extensions, and ends with the right exit code."""
+
+import time
+
+import pytest
+
+from tulle import names
+from tulle.cli.main import COMMANDS
+
+
+def test_help_names_every_command(tulle):
+    done = tulle("--help")
+    assert done.returncode == 0
+    for name in ("install", "check", "inject", "uninject", "diagnostics"):
+        assert f"\n  {name} " in done.stdout
+
+
+def test_an_unknown_command_is_an_error_of_ours(tulle):
+    done = tulle("instal")
+    assert done.returncode == 1
+    assert "No such command 'instal'" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_wrong_flag_is_an_error_of_ours(tulle):
+    done = tulle("install", "--nope")
+    assert done.returncode == 1
+    assert "Usage: tulle install" in done.stderr
+
+
+def test_extensions_on_path_are_commands(tulle, tmp_path):
+    program = tmp_path / "tulle-hello"
+    program.write_text('#!/bin/sh\necho "hello $*"\nexit 7\n')
+    program.chmod(0o755)
+    done = tulle("hello", "--to", "you", PATH=f"{tmp_path}:/usr/bin:/bin")
+    assert done.stdout == "hello --to you\n"
+    assert done.returncode == 7
+
+
+def test_global_flags_stand_before_or_after_the_command(tulle, parsed):
+    for words in (("-L", "mesh", "install"), ("install", "--linkerd-namespace", "mesh")):
+        done = tulle(*words, "--ignore-cluster")
+        assert done.returncode == 0, done.stderr
+        assert parsed(done.stdout)[0]["metadata"]["name"] == "mesh"
+
+
+def test_a_namespace_that_is_no_name(tulle):
+    done = tulle("install", "-L", "a b", "--ignore-cluster")
+    assert done.returncode == 1
+    assert "'a b' is not the name of a namespace" in done.stderr
+
+
+def test_version_without_a_cluster(tulle):
+    assert tulle("version", "--client").stdout == f"Client version: {names.VERSION}\n"
+    done = tulle("version")
+    assert done.returncode == 0
+    assert done.stdout.endswith("Server version: unavailable\n")
+    assert tulle("version", "--short", "--client").stdout == f"{names.VERSION}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(tulle, shell):
+    done = tulle("completion", shell)
+    assert done.returncode == 0
+    assert "_TULLE_COMPLETE" in done.stdout
+
+
+def test_completion_of_a_shell_that_is_none(tulle):
+    assert tulle("completion", "tcsh").returncode == 1
+
+
+def test_the_shell_completes_commands(tulle):
+    done = tulle(_TULLE_COMPLETE="bash_complete", COMP_WORDS="tulle unin", COMP_CWORD="1")
+    assert set(done.stdout.split()) == {"plain,uninject", "plain,uninstall"}
+
+
+def test_help_starts_quickly(tulle):
+    took = []
+    for _ in range(3):
+        start = time.monotonic()
+        tulle("--help")
+        took.append(time.monotonic() - start)
+    # 0.06 s on an idle machine; here others may be at work.
+    assert min(took) < 0.5
+
+
+def test_every_command_that_exists_answers_for_help(tulle):
+    listed = tulle("--help").stdout
+    for name in COMMANDS:
+        if f"\n  {name} " in listed:
+            assert tulle(name, "--help").returncode == 0, name
+
+
+def test_no_cluster_is_said_in_words(tulle):
+    done = tulle("install")
+    assert done.returncode == 1
+    assert "no-kubeconfig" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_does_not_answer(tulle, tmp_path):
+    config = tmp_path / "config"
+    config.write_text(
+        "{apiVersion: v1, kind: Config, current-context: x,"
+        " clusters: [{name: x, cluster: {server: 'https://127.0.0.1:1'}}],"
+        " users: [{name: x, user: {token: t}}],"
+        " contexts: [{name: x, context: {cluster: x, user: x}}]}"
+    )
+    done = tulle("install", kubeconfig=config)
+    assert done.returncode == 1
+    assert "cannot reach the Kubernetes API at https://127.0.0.1:1" in done.stderr
+    done = tulle("check", "--wait", "0s", kubeconfig=config)
+    assert done.returncode == 1
+    assert "× the Kubernetes API answers" in done.stdout
+    assert done.stdout.endswith("Status check results are ×\n")
