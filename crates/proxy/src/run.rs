@@ -3,19 +3,23 @@
 mod build;
 mod listen;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::Instrument;
+
+pub use build::StartError;
 
 use crate::admin::{Admin, Readiness};
 use crate::config::Config;
 use crate::control::identity::Certifier;
 use crate::drain;
+use crate::orig_dst::OrigDst;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 
@@ -39,9 +43,9 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(config, logs)) {
+    match runtime.block_on(run(config, logs, Surroundings::default())) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(build::StartError::Keys(error)) => refuse(&error),
+        Err(StartError::Keys(error)) => refuse(&error),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -68,14 +72,40 @@ fn runtime(threads: usize) -> std::io::Result<Runtime> {
         .build()
 }
 
-async fn run(config: Config, logs: log::Handle) -> Result<(), build::StartError> {
+const PROGRAM: &str = "tulle_proxy";
+
+/// What lies around the proxy; a test, which cannot redirect, gives its own.
+#[derive(Default)]
+pub struct Surroundings {
+    pub inbound_orig_dst: OrigDst,
+    pub outbound_orig_dst: OrigDst,
+    /// Told where we listen, once we do.
+    pub listening: Option<oneshot::Sender<Addresses>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    pub admin: SocketAddr,
+    pub inbound: SocketAddr,
+    pub outbound: Vec<SocketAddr>,
+}
+
+/// Runs until a signal, or a request to the admin server, ends it.
+pub async fn run(
+    config: Config,
+    logs: log::Handle,
+    surroundings: Surroundings,
+) -> Result<(), StartError> {
     let metrics = Metrics::new(config.admin.metrics_retain_idle);
     let (signal, watch) = drain::channel();
     let (stop, stopped) = mpsc::channel(1);
     let grace = config.shutdown_grace;
     let listeners = listen::Listeners::bind(&config)?;
-    let parts = build::Parts::new(&config, &metrics)?;
+    let parts = build::Parts::new(&config, &metrics, &surroundings)?;
     announce(&config, &listeners);
+    if let Some(listening) = surroundings.listening {
+        let _ = listening.send(listeners.addresses());
+    }
     tokio::spawn(certify(&parts, &config, &metrics).instrument(identity_span(&config)));
     let certified = parts.keys.watch();
     let ready = Readiness::default();
@@ -132,27 +162,27 @@ fn certify(
     certifier.run()
 }
 
-/// The lines that operators know.
+/// The lines that operators know, under the program's own name.
 fn announce(config: &Config, listeners: &listen::Listeners) {
-    tracing::info!("Admin interface on {}", listeners.admin_address());
-    tracing::info!("Inbound interface on {}", listeners.inbound_address());
+    tracing::info!(target: PROGRAM, "Admin interface on {}", listeners.admin_address());
+    tracing::info!(target: PROGRAM, "Inbound interface on {}", listeners.inbound_address());
     for address in listeners.outbound_addresses() {
-        tracing::info!("Outbound interface on {address}");
+        tracing::info!(target: PROGRAM, "Outbound interface on {address}");
     }
     match &config.tap {
-        Some(tap) => tracing::info!("Tap interface on {}", tap.listen),
-        None => tracing::info!("Tap DISABLED"),
+        Some(tap) => tracing::info!(target: PROGRAM, "Tap interface on {}", tap.listen),
+        None => tracing::info!(target: PROGRAM, "Tap DISABLED"),
     }
-    tracing::info!("SNI is {}", config.identity.server_name);
-    tracing::info!("Local identity is {}", config.identity.local_name);
+    tracing::info!(target: PROGRAM, "SNI is {}", config.identity.server_name);
+    tracing::info!(target: PROGRAM, "Local identity is {}", config.identity.local_name);
     let by = |service: &crate::config::ControlService| {
-        let address = format!("{}:{}", service.host, service.port);
+        let address = format!("{}:{}", service.host.trim_end_matches('.'), service.port);
         match &service.name {
             Some(name) => format!("{address} ({name})"),
             None => address,
         }
     };
-    tracing::info!("Identity verified via {}", by(&config.identity.service));
+    tracing::info!(target: PROGRAM, "Identity verified via {}", by(&config.identity.service));
     tracing::info!(
         "Destinations resolved via {}",
         by(&config.destination.service)
@@ -174,11 +204,13 @@ async fn wait_certified(
 /// Resolves on SIGTERM, SIGINT, or a request to the admin server.
 async fn shutdown(stopped: Option<mpsc::Receiver<()>>) {
     let by_admin = async {
-        match stopped {
-            Some(mut stopped) => {
-                stopped.recv().await;
-            }
-            None => std::future::pending().await,
+        let asked = match stopped {
+            Some(mut stopped) => stopped.recv().await,
+            None => None,
+        };
+        if asked.is_none() {
+            // Nobody can ask: the endpoint is off, or the certificate is still awaited.
+            std::future::pending::<()>().await;
         }
     };
     tokio::select! {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Surroundings;
 use crate::balance::endpoints::{Backends, BalancerSettings, EndpointSettings};
 use crate::config::{Config, ControlService, Direction, Http2};
 use crate::connect::pool::PoolSettings;
@@ -38,7 +39,11 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub fn new(config: &Config, metrics: &Arc<Metrics>) -> Result<Self, StartError> {
+    pub fn new(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        surroundings: &Surroundings,
+    ) -> Result<Self, StartError> {
         let identity = &config.identity;
         let local = Identity::new(&identity.local_name);
         let keys = Arc::new(Keys::load(&identity.dir, &identity.trust_anchors, local)?);
@@ -50,8 +55,14 @@ impl Parts {
         let destinations = channel(&config.destination.service);
         Ok(Self {
             identity: channel(&config.identity.service),
-            inbound: Arc::new(inbound(config, metrics, &keys, policies.clone())),
-            outbound: Arc::new(outbound(config, metrics, &keys, policies, destinations)),
+            inbound: Arc::new(Inbound {
+                orig_dst: surroundings.inbound_orig_dst.clone(),
+                ..inbound(config, metrics, &keys, policies.clone())
+            }),
+            outbound: Arc::new(Outbound {
+                orig_dst: surroundings.outbound_orig_dst.clone(),
+                ..outbound(config, metrics, &keys, policies, destinations)
+            }),
             keys,
         })
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+use super::Addresses;
 use super::build::StartError;
 use crate::admin::Admin;
 use crate::config::Config;
@@ -34,6 +35,14 @@ impl Listeners {
             inbound: bind(config.inbound.listen, backlog(&config.inbound.direction))?,
             outbound: outbound.collect::<Result<_, _>>()?,
         })
+    }
+
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            admin: self.admin_address(),
+            inbound: self.inbound_address(),
+            outbound: self.outbound_addresses().collect(),
+        }
     }
 
     pub fn admin_address(&self) -> SocketAddr {
