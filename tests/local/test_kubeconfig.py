@@ -1,5 +1,7 @@
 """The caller's kubeconfig: what was there stays, and `leave` brings back what was current."""
 
+import os
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +115,15 @@ def test_a_link_stays_a_link(config: Path, state: Path, tmp_path: Path) -> None:
     kubeconfig.enter(state, document("tulle-local"))
     assert config.is_symlink()
     assert names(real) == ["work", "tulle-local"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_under_sudo_the_file_belongs_to_the_caller(
+    config: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    monkeypatch.setenv("SUDO_USER", "nobody")
+    kubeconfig.enter(state, document("tulle-local"))
+    owners = {(path.stat().st_uid, path.stat().st_gid) for path in (config, config.parent)}
+    assert owners == {(nobody.pw_uid, nobody.pw_gid)}

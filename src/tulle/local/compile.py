@@ -35,7 +35,7 @@ def build(binaries: Sequence[Binary], caches: Caches, say: Say) -> None:
             f"{names} must be built, and there is no go: install Go 1.24 or newer "
             "(https://go.dev/dl, or `apt-get install golang-go`) and run the command again"
         )
-    minutes = seconds(binaries) / 60
+    minutes = max(1.0, seconds(binaries) / 60)
     say(
         f"building {len(binaries)} programs from source, once: about {minutes:.0f} min, "
         f"{BUILD_GIGABYTES} GB of disk meanwhile; an interrupted build goes on where it was"

@@ -5,7 +5,6 @@ Under sudo it is the file of the person who typed the command, and stays theirs.
 
 import json
 import os
-import pwd
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,17 +14,11 @@ from typing import Any
 import yaml
 
 from tulle.local.errors import LocalError
-from tulle.local.paths import caller_home
+from tulle.local.paths import Owner, caller, caller_home, make_folder
 
 Document = dict[str, Any]
 SECTIONS = ("clusters", "users", "contexts")
 RECORD = "kubeconfig.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +57,6 @@ def target(environment: Mapping[str, str], home: Path) -> Path:
     if not listed:
         return home / ".kube" / "config"
     return next((path for path in listed if path.exists()), listed[0])
-
-
-def caller() -> Owner | None:
-    """Who is to own what we create: under sudo its user, else nobody in particular."""
-    user = os.environ.get("SUDO_USER")
-    if not user or os.geteuid() != 0:
-        return None
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        return None
-    return Owner(entry.pw_uid, entry.pw_gid)
 
 
 def enter(directory: Path, ours: Document) -> Merged:
@@ -148,10 +129,8 @@ def _write(path: Path, document: Document, owner: Owner | None) -> None:
     if path.exists():
         stat = path.stat()
         owner = Owner(stat.st_uid, stat.st_gid)
-    elif not path.parent.exists():
-        path.parent.mkdir(parents=True, mode=0o750)
-        if owner:
-            os.chown(path.parent, owner.uid, owner.gid)
+    else:
+        make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     with os.fdopen(descriptor, "w") as file:
         yaml.safe_dump(document, file, sort_keys=False)

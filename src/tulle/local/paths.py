@@ -43,6 +43,34 @@ class Caches:
         return self.root / "gobuild" / "local"
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    uid: int
+    gid: int
+
+
+def caller() -> Owner | None:
+    """Who is to own what we create for them: under sudo its user, else nobody in particular."""
+    user = os.environ.get("SUDO_USER")
+    if not user or os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return None
+    return Owner(entry.pw_uid, entry.pw_gid)
+
+
+def make_folder(path: Path) -> None:
+    """Like mkdir with parents; what is new belongs to the caller, who writes there too."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir()
+    if owner := caller():
+        os.chown(path, owner.uid, owner.gid)
+
+
 def caller_home() -> Path:
     """The home of the person who typed the command: under sudo that of SUDO_USER."""
     user = os.environ.get("SUDO_USER")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tulle.local import binaries, compile, debian, download, gateway, images
 from tulle.local.binaries import Binary
 from tulle.local.debian import Packages
-from tulle.local.paths import Caches
+from tulle.local.paths import Caches, make_folder
 
 Say = Callable[[str], None]
 
@@ -20,7 +20,8 @@ class Provisions:
 
 def ensure(caches: Caches, say: Say) -> Provisions:
     """The cache, else the release servers, else a build. Quick when the cache has all."""
-    caches.bin.mkdir(parents=True, exist_ok=True)
+    for folder in (caches.bin, caches.images, caches.deb.parent):
+        make_folder(folder)
     packages = debian.ensure(caches.deb, say)
     absent = binaries.missing(caches.bin, binaries.needed())
     if absent:
