@@ -91,7 +91,7 @@ impl Connector {
         tcp: TcpStream,
     ) -> Result<Stream, ConnectError> {
         let failed = |e| ConnectError::Tls(address, e);
-        let keys = self.keys.as_ref().ok_or(failed(TlsError::NotCertified))?;
+        let keys = self.keys.as_ref().ok_or(failed(TlsError::NoKeys))?;
         let handshake = crate::tls::client::connect(keys, peer, is_transport, tcp);
         // A peer that accepts and then says nothing is as good as unreachable.
         let limit = self.settings.timeout.max(Duration::from_secs(2));

@@ -34,7 +34,7 @@ pub struct Certifier {
 
 impl Certifier {
     pub async fn run(self) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to(Duration::from_secs(1));
         loop {
             match self.certify().await {
                 Ok(expires) => {

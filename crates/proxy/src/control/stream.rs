@@ -142,13 +142,24 @@ impl tower_service::Service<http::Request<Body>> for Channel {
     }
 }
 
-/// Doubles from 100 ms to 10 s, shortened by chance so that a fleet does not knock in step.
-#[derive(Default)]
+/// Doubles from 100 ms to `longest`, shortened by chance so that a fleet does not knock in step.
 pub struct Backoff {
     attempt: u32,
+    longest: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::up_to(Duration::from_secs(10))
+    }
 }
 
 impl Backoff {
+    pub fn up_to(longest: Duration) -> Self {
+        let attempt = 0;
+        Self { attempt, longest }
+    }
+
     pub fn reset(&mut self) {
         self.attempt = 0;
     }
@@ -157,7 +168,7 @@ impl Backoff {
         let exact = Duration::from_millis(100).saturating_mul(1 << self.attempt.min(7));
         self.attempt += 1;
         exact
-            .min(Duration::from_secs(10))
+            .min(self.longest)
             .mul_f64(1.0 - chance() / 2.0)
     }
 

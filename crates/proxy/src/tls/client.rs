@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::keys::{Credentials, Keys};
+use super::keys::Keys;
 use super::name::Identity;
 
 /// Whom to expect: `identity` is what the certificate proves, `server_name` what SNI says.
@@ -25,8 +25,8 @@ pub struct Peer {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("this proxy has no certificate yet")]
-    NotCertified,
+    #[error("this proxy speaks no TLS")]
+    NoKeys,
     #[error("{0} is not a name that TLS can ask for")]
     InvalidName(Identity),
     #[error("the peer did not prove to be {0}: {1}")]
@@ -108,29 +108,29 @@ pub async fn connect(
     is_transport: bool,
     io: TcpStream,
 ) -> Result<TlsStream<TcpStream>, TlsError> {
-    let credentials = keys.current().ok_or(TlsError::NotCertified)?;
     let name = peer
         .server_name
         .server_name()
         .ok_or_else(|| TlsError::InvalidName(peer.server_name.clone()))?;
-    let config = settings(&credentials, peer, is_transport);
+    let config = settings(keys, peer, is_transport);
     TlsConnector::from(config)
         .connect(name, io)
         .await
         .map_err(|e| TlsError::Handshake(peer.identity.clone(), e))
 }
 
-fn settings(credentials: &Credentials, peer: &Peer, is_transport: bool) -> Arc<ClientConfig> {
-    let shared = if is_transport {
-        &credentials.client_transport
-    } else {
-        &credentials.client
+/// Before our first leaf is issued only identity is talked to, and it lets us in by our token.
+fn settings(keys: &Keys, peer: &Peer, is_transport: bool) -> Arc<ClientConfig> {
+    let shared = match keys.current() {
+        Some(credentials) if is_transport => Arc::clone(&credentials.client_transport),
+        Some(credentials) => Arc::clone(&credentials.client),
+        None => keys.anonymous(),
     };
     if peer.identity == peer.server_name {
-        return Arc::clone(shared);
+        return shared;
     }
-    let mut config = ClientConfig::clone(shared);
-    let mut verifier = PeerVerifier::clone(&credentials.verifier);
+    let mut config = ClientConfig::clone(&shared);
+    let mut verifier = PeerVerifier::clone(keys.verifier());
     verifier.expected = Some(peer.identity.clone());
     config
         .dangerous()

@@ -40,7 +40,6 @@ pub struct Credentials {
     pub client_transport: Arc<ClientConfig>,
     pub server: Arc<ServerConfig>,
     pub expires: SystemTime,
-    pub verifier: Arc<PeerVerifier>,
 }
 
 /// The key never leaves this; the leaf changes under a watch.
@@ -50,6 +49,8 @@ pub struct Keys {
     csr: Vec<u8>,
     roots: Arc<RootCertStore>,
     provider: Arc<CryptoProvider>,
+    verifier: Arc<PeerVerifier>,
+    anonymous: Arc<ClientConfig>,
     current: watch::Sender<Option<Arc<Credentials>>>,
 }
 
@@ -92,14 +93,31 @@ impl Keys {
         roots: RootCertStore,
         local: Identity,
     ) -> Result<Self, KeyError> {
+        let provider = Arc::new(provider());
+        let roots = Arc::new(roots);
+        let verifier = Arc::new(PeerVerifier::new(
+            Arc::clone(&roots),
+            provider.signature_verification_algorithms,
+        ));
         Ok(Self {
             local,
             key: PrivatePkcs8KeyDer::from(key),
             csr,
-            roots: Arc::new(roots),
-            provider: Arc::new(provider()),
+            anonymous: anonymous(&provider, &verifier)?,
+            roots,
+            provider,
+            verifier,
             current: watch::Sender::new(None),
         })
+    }
+
+    /// For the connection that asks for our first leaf: the server proves itself, we cannot yet.
+    pub fn anonymous(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.anonymous)
+    }
+
+    pub fn verifier(&self) -> &PeerVerifier {
+        &self.verifier
     }
 
     pub fn local(&self) -> &Identity {
@@ -143,32 +161,26 @@ impl Keys {
             self.provider.key_provider.load_private_key(private)?,
         ));
         certified.keys_match()?;
-        let verifier = Arc::new(PeerVerifier::new(
-            Arc::clone(&self.roots),
-            self.provider.signature_verification_algorithms,
-        ));
         let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
-        let client = self.client(&verifier, &resolver, &[])?;
-        let client_transport = self.client(&verifier, &resolver, &[TRANSPORT_ALPN])?;
+        let client = self.client(&resolver, &[])?;
+        let client_transport = self.client(&resolver, &[TRANSPORT_ALPN])?;
         Ok(Credentials {
             client,
             client_transport,
             server: self.server(resolver)?,
             expires,
-            verifier,
         })
     }
 
     fn client(
         &self,
-        verifier: &Arc<PeerVerifier>,
         resolver: &Arc<rustls::sign::SingleCertAndKey>,
         alpn: &[&[u8]],
     ) -> Result<Arc<ClientConfig>, KeyError> {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(verifier.clone())
+            .with_custom_certificate_verifier(self.verifier.clone())
             .with_client_cert_resolver(resolver.clone());
         config.resumption = rustls::client::Resumption::disabled();
         config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
@@ -194,6 +206,19 @@ impl Keys {
         config.alpn_protocols = vec![TRANSPORT_ALPN.to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+fn anonymous(
+    provider: &Arc<CryptoProvider>,
+    verifier: &Arc<PeerVerifier>,
+) -> Result<Arc<ClientConfig>, KeyError> {
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone())
+        .with_no_client_auth();
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(Arc::new(config))
 }
 
 /// The trust anchors of a PEM bundle.
