@@ -212,3 +212,13 @@ def test_endpoints_where_no_destination_runs(cluster, installed):
     done = cluster("diagnostics", "endpoints", "web.default.svc.cluster.local:80", "-L", "mesh")
     assert done.returncode == 1
     assert "no pod of tulle-destination runs" in done.stderr
+
+
+def test_prune_finds_what_no_install_has(cluster, installed, kubectl):
+    assert cluster("prune", "-L", "mesh").stdout == ""
+    kubectl("create", "configmap", "old", "-n", "mesh")
+    kubectl("label", "configmap", "old", "-n", "mesh", f"{names.CONTROL_NAMESPACE_LABEL}=mesh")
+    found = [o for o in yaml.safe_load_all(cluster("prune", "-L", "mesh").stdout) if o]
+    assert found == [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old", "namespace": "mesh"}}
+    ]
