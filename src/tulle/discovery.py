@@ -9,14 +9,12 @@ RBAC, all of it cluster-wide and all of it `get, list, watch`:
   networkauthentications, httproutes, httplocalratelimitpolicies, egressnetworks
 - gateway.networking.k8s.io: httproutes, grpcroutes, tlsroutes, tcproutes
 - split.smi-spec.io: trafficsplits
-- workload.linkerd.io: externalworkloads
 """
 
 import argparse
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_network
@@ -72,9 +70,9 @@ def _add_cluster(add: Callable[..., object]) -> None:
     add("--global-egress-network-namespace", default="tulle-egress")
 
 
-def arguments(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tulle-discovery", description="Destination and policy")
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="tulle-discovery", description="Destination and policy")
+    add = made.add_argument
     add("--addr", default=f":{names.DESTINATION_GRPC_PORT}", help="Destination's gRPC address")
     add("--policy-addr", default=f":{names.POLICY_GRPC_PORT}", help="policy's gRPC address")
     add("--admin-addr", default=f":{names.DESTINATION_ADMIN_PORT}")
@@ -82,7 +80,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--kubeconfig", help="outside a pod: how to reach the API server")
     add("--log-level", choices=sorted(logs.LEVELS), default="info")
     add("--log-format", choices=logs.FORMATS, default="plain")
-    return parser.parse_args(words)
+    return made
 
 
 def cluster_of(options: argparse.Namespace) -> Cluster:
@@ -169,7 +167,7 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def main(words: list[str] | None = None) -> int:
-    options = arguments(sys.argv[1:] if words is None else words)
+    options = parser().parse_args(words)
     logs.configure(options.log_level, options.log_format)
     try:
         asyncio.run(run(options))

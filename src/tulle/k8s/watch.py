@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from tulle.k8s.client import ApiError, Gone, Json, NotFound, Unreachable
 from tulle.k8s.store import Key, Store
 
-PAGE_SIZE = 250  # what one page of pods may hold in memory before it is pruned
+PAGE_SIZE = 100  # what one page of pods may hold in memory before it is pruned
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ async def _answer(
         result = await call()
     except Refused as refusal:
         counters.handled(code_name(refusal.code))
+        log.debug("a call was refused", method=method, reason=refusal)
         await context.abort(refusal.code, str(refusal))
     except asyncio.CancelledError:
         counters.handled("Canceled")
@@ -191,7 +192,7 @@ class GrpcServer:
         host, _, port = address.rpartition(":")
         self.port: int = self._server.add_insecure_port(f"{host or '[::]'}:{port}")
 
-    async def serve(self, stop: asyncio.Event, grace_seconds: float = 5.0) -> None:
+    async def serve(self, stop: asyncio.Event, grace_seconds: float = 1.0) -> None:
         """Answer calls until `stop` is set, then let the unary ones end and cut the streams."""
         await self._server.start()
         try:
