@@ -2,7 +2,5 @@
 
 pub mod breaker;
 pub mod endpoints;
-pub mod ewma;
 pub mod load;
 pub mod observe;
-pub mod p2c;

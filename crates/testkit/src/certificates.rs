@@ -29,7 +29,9 @@ impl Authority {
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("P-256 is supported");
         let mut params = CertificateParams::new(Vec::new()).expect("no names are valid names");
-        params.distinguished_name.push(DnType::CommonName, "root.tulle.cluster.local");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "root.tulle.cluster.local");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).expect("the key signs");
@@ -78,7 +80,9 @@ fn leaf_params(name: &str) -> CertificateParams {
 /// Does the entry program's work: `key.p8` and `csr.der` in `directory`.
 pub fn write_identity(directory: &Path, name: &str) -> std::io::Result<()> {
     let key = KeyPair::generate().expect("P-256 is supported");
-    let csr = leaf_params(name).serialize_request(&key).expect("the key signs");
+    let csr = leaf_params(name)
+        .serialize_request(&key)
+        .expect("the key signs");
     std::fs::write(directory.join("key.p8"), key.serialize_der())?;
     std::fs::write(directory.join("csr.der"), csr.der())
 }

@@ -34,7 +34,9 @@ impl<K, V> Default for Told<K, V> {
 impl<K: std::hash::Hash + Eq, V: Clone + Send + Sync + 'static> Told<K, V> {
     fn sender(&self, key: K) -> watch::Sender<Option<V>> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.entry(key).or_insert_with(|| watch::Sender::new(None)).clone()
+        told.entry(key)
+            .or_insert_with(|| watch::Sender::new(None))
+            .clone()
     }
 
     fn watch(&self, key: K) -> watch::Receiver<Option<V>> {
@@ -64,8 +66,10 @@ pub struct ControlPlane {
 impl ControlPlane {
     pub async fn start() -> Self {
         let state = Arc::new(State::default());
-        *state.lifetime.lock().unwrap_or_else(PoisonError::into_inner) =
-            Duration::from_secs(86_400);
+        *state
+            .lifetime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Duration::from_secs(86_400);
         let shared = || Served(Arc::clone(&state));
         let identity = identity::identity_server::IdentityServer::new(shared());
         let destination = dst::destination_server::DestinationServer::new(shared());
@@ -89,13 +93,21 @@ impl ControlPlane {
 
     /// Leaves issued from now on live this long.
     pub fn set_lifetime(&self, lifetime: Duration) {
-        let mut current = self.state.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self
+            .state
+            .lifetime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *current = lifetime;
     }
 
     /// The names certified so far, once per certification.
     pub fn certified(&self) -> Vec<String> {
-        let certified = self.state.certified.lock().unwrap_or_else(PoisonError::into_inner);
+        let certified = self
+            .state
+            .certified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         certified.clone()
     }
 
@@ -113,16 +125,25 @@ impl ControlPlane {
     }
 
     pub fn outbound(&self, target: SocketAddr, policy: outbound::OutboundPolicy) {
-        self.state.outbound.sender(target.to_string()).send_replace(Some(policy));
+        self.state
+            .outbound
+            .sender(target.to_string())
+            .send_replace(Some(policy));
     }
 
     pub fn profile(&self, target: SocketAddr, profile: dst::DestinationProfile) {
-        self.state.profiles.sender(target.to_string()).send_replace(Some(profile));
+        self.state
+            .profiles
+            .sender(target.to_string())
+            .send_replace(Some(profile));
     }
 
     /// Ports that nobody set admit anyone.
     pub fn inbound(&self, port: u16, policy: inbound::Server) {
-        self.state.inbound.sender(port.into()).send_replace(Some(policy));
+        self.state
+            .inbound
+            .sender(port.into())
+            .send_replace(Some(policy));
     }
 
     /// The variables that lead a proxy here, with its identity in `directory`.
@@ -132,13 +153,20 @@ impl ControlPlane {
             ("IDENTITY_SVC_ADDR", self.identity.address.to_string()),
             ("DESTINATION_SVC_ADDR", self.destination.address.to_string()),
             ("POLICY_SVC_ADDR", self.policy.address.to_string()),
-            ("POLICY_WORKLOAD", "{\"ns\":\"test\",\"pod\":\"test\"}".to_string()),
+            (
+                "POLICY_WORKLOAD",
+                "{\"ns\":\"test\",\"pod\":\"test\"}".to_string(),
+            ),
             ("IDENTITY_DIR", directory.display().to_string()),
-            ("IDENTITY_TRUST_ANCHORS", self.authority().anchors_pem().to_string()),
+            (
+                "IDENTITY_TRUST_ANCHORS",
+                self.authority().anchors_pem().to_string(),
+            ),
             ("IDENTITY_TOKEN_FILE", path("token")),
             ("IDENTITY_LOCAL_NAME", name.to_string()),
-            ("INBOUND_LISTEN_ADDR", "127.0.0.1:0".to_string()),
-            ("OUTBOUND_LISTEN_ADDR", "127.0.0.1:0".to_string()),
+            ("LOG", "error".to_string()),
+            ("INBOUND_LISTEN_ADDR", "0.0.0.0:0".to_string()),
+            ("OUTBOUND_LISTEN_ADDR", "0.0.0.0:0".to_string()),
             ("ADMIN_LISTEN_ADDR", "127.0.0.1:0".to_string()),
             ("CONTROL_LISTEN_ADDR", "127.0.0.1:0".to_string()),
         ]
@@ -162,7 +190,8 @@ impl Service {
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Endpoint>)) {
-        self.endpoints.send_modify(|endpoints| change(endpoints.get_or_insert_default()));
+        self.endpoints
+            .send_modify(|endpoints| change(endpoints.get_or_insert_default()));
     }
 }
 
@@ -218,13 +247,21 @@ impl identity::identity_server::Identity for Served {
         if request.token.is_empty() {
             return Err(Status::invalid_argument("no token"));
         }
-        let lifetime = *self.0.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
+        let lifetime = *self
+            .0
+            .lifetime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let (leaf, expires) = self
             .0
             .authority
             .sign(&request.certificate_signing_request, lifetime)
             .ok_or_else(|| Status::failed_precondition("not a CSR"))?;
-        let mut certified = self.0.certified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut certified = self
+            .0
+            .certified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         certified.push(request.identity);
         Ok(Response::new(identity::CertifyResponse {
             leaf_certificate: leaf,
@@ -305,7 +342,9 @@ impl outbound::outbound_policies_server::OutboundPolicies for Served {
     ) -> Result<Response<outbound::OutboundPolicy>, Status> {
         let known = self.0.outbound.watch(target(request.into_inner()));
         let policy = known.borrow().clone();
-        policy.map(Response::new).ok_or_else(|| Status::not_found("no such target"))
+        policy
+            .map(Response::new)
+            .ok_or_else(|| Status::not_found("no such target"))
     }
 
     async fn watch(
@@ -343,7 +382,9 @@ impl inbound::inbound_server_policies_server::InboundServerPolicies for Served {
     ) -> Result<Response<inbound::Server>, Status> {
         let known = self.port(request.into_inner().port);
         let policy = known.borrow().clone();
-        policy.map(Response::new).ok_or_else(|| Status::not_found("no such port"))
+        policy
+            .map(Response::new)
+            .ok_or_else(|| Status::not_found("no such port"))
     }
 
     async fn watch_port(

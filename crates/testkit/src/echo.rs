@@ -65,16 +65,28 @@ async fn answer(name: &str, forced: u64, request: Request<Incoming>) -> Response
     let query = |key: &str| {
         let pairs = head.uri.query().unwrap_or_default().split('&');
         let values = pairs.filter_map(|pair| pair.split_once('='));
-        values.clone().find(|(k, _)| *k == key).and_then(|(_, v)| v.parse::<u64>().ok())
+        values
+            .clone()
+            .find(|(k, _)| *k == key)
+            .and_then(|(_, v)| v.parse::<u64>().ok())
     };
     if let Some(delay) = query("delay") {
         tokio::time::sleep(Duration::from_millis(delay)).await;
     }
-    let sent = body.collect().await.map(|b| b.to_bytes().len()).unwrap_or_default();
+    let sent = body
+        .collect()
+        .await
+        .map(|b| b.to_bytes().len())
+        .unwrap_or_default();
     let headers: BTreeMap<&str, String> = head
         .headers
         .iter()
-        .map(|(key, value)| (key.as_str(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .map(|(key, value)| {
+            (
+                key.as_str(),
+                String::from_utf8_lossy(value.as_bytes()).into(),
+            )
+        })
         .collect();
     let seen = serde_json::json!({
         "server": name,
@@ -85,7 +97,9 @@ async fn answer(name: &str, forced: u64, request: Request<Incoming>) -> Response
         "body_bytes": sent,
     });
     let body = Full::new(Bytes::from(seen.to_string()));
-    let is_grpc = headers.get("content-type").is_some_and(|t| t.starts_with("application/grpc"));
+    let is_grpc = headers
+        .get("content-type")
+        .is_some_and(|t| t.starts_with("application/grpc"));
     if is_grpc {
         return grpc(head.headers.get("x-grpc-status"), body);
     }

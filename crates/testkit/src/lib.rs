@@ -1,7 +1,9 @@
 //! A mock control plane and peers, on real ports, for tests. A development dependency only.
 
 pub mod certificates;
+pub mod client;
 pub mod control;
 pub mod echo;
 pub mod policies;
+pub mod proxy;
 mod serve;

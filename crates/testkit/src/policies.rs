@@ -35,9 +35,7 @@ pub fn service_metadata(authority: &str) -> meta::Metadata {
 
 /// A backend that balances over what destination says of `authority`.
 pub fn balanced(authority: &str) -> outbound::Backend {
-    use outbound::backend::{
-        BalanceP2c, EndpointDiscovery, Kind, balance_p2c, endpoint_discovery,
-    };
+    use outbound::backend::{BalanceP2c, EndpointDiscovery, Kind, balance_p2c, endpoint_discovery};
     let load = balance_p2c::PeakEwma {
         default_rtt: duration(Duration::from_millis(30)),
         decay: duration(Duration::from_secs(10)),
