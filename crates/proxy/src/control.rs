@@ -5,4 +5,5 @@ pub mod destination;
 pub mod dns;
 pub mod identity;
 pub mod policy;
+pub mod profile;
 pub mod stream;

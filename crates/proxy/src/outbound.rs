@@ -5,4 +5,5 @@ pub mod discover;
 pub mod http;
 pub mod opaque;
 pub mod pick;
+pub mod profile;
 pub mod retry;

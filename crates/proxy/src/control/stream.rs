@@ -167,9 +167,7 @@ impl Backoff {
     pub fn next_delay(&mut self) -> Duration {
         let exact = Duration::from_millis(100).saturating_mul(1 << self.attempt.min(7));
         self.attempt += 1;
-        exact
-            .min(self.longest)
-            .mul_f64(1.0 - chance() / 2.0)
+        exact.min(self.longest).mul_f64(1.0 - chance() / 2.0)
     }
 
     pub async fn wait(&mut self) {

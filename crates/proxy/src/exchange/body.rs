@@ -25,6 +25,30 @@ pub trait Observer: Send + 'static {
     fn ended(&mut self) {}
 }
 
+struct Both(Box<dyn Observer>, Box<dyn Observer>);
+
+impl Observer for Both {
+    fn data(&mut self, length: usize) {
+        self.0.data(length);
+        self.1.data(length);
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.0.trailers(trailers);
+        self.1.trailers(trailers);
+    }
+
+    fn failed(&mut self, error: &BodyError) {
+        self.0.failed(error);
+        self.1.failed(error);
+    }
+
+    fn ended(&mut self) {
+        self.0.ended();
+        self.1.ended();
+    }
+}
+
 enum Inner {
     Empty,
     Bytes(Option<Bytes>),
@@ -60,6 +84,18 @@ impl Body {
     pub fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
+    }
+
+    /// Adds an observer to the one there may be.
+    pub fn also_observed_by(self, observer: Box<dyn Observer>) -> Self {
+        let observer: Box<dyn Observer> = match self.observer {
+            Some(first) => Box::new(Both(first, observer)),
+            None => observer,
+        };
+        Self {
+            observer: Some(observer),
+            ..self
+        }
     }
 
     pub fn ending_by(mut self, deadline: Option<Pin<Box<Sleep>>>) -> Self {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response, StatusCode};
 
-use crate::connect::pool::Lease;
 use super::body::{BodyError, Observer};
 use super::classify::{grpc_status, is_failure, is_grpc};
+use crate::connect::pool::Lease;
 use crate::telemetry::metrics::{Class, HttpEndpointMetrics};
 
 /// `G` is held until the response ended: the outbound side's share of an endpoint's load.

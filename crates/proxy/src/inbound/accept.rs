@@ -150,7 +150,7 @@ impl Inbound {
             admin: Some(admin),
         };
         let live = arrival.policy.settled().await;
-        arrival.to_admin(tcp, &live).await
+        arrival.meet_admin(tcp, &live).await
     }
 
     /// A peer dialled our own port: mutual TLS first, then a header that says which port it means.
@@ -289,7 +289,11 @@ impl Arrival {
             })
     }
 
-    async fn to_admin(mut self, mut tcp: TcpStream, live: &LivePolicy) -> Result<(), AcceptError> {
+    async fn meet_admin(
+        mut self,
+        mut tcp: TcpStream,
+        live: &LivePolicy,
+    ) -> Result<(), AcceptError> {
         let mut first = BytesMut::new();
         let name = self.server_name(&mut tcp, &mut first).await?;
         let io = Prefixed::new(first, tcp);

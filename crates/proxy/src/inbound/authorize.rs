@@ -108,7 +108,10 @@ mod tests {
             authorization("0.0.0.0/0", Authentication::Identities { names, suffixes })
         };
         assert!(is_allowed(&by(vec![web], vec![]), "1.2.3.4", &mesh));
-        let suffix = by(vec![], vec![".shop.serviceaccount.identity.tulle.cluster.local".into()]);
+        let suffix = by(
+            vec![],
+            vec![".shop.serviceaccount.identity.tulle.cluster.local".into()],
+        );
         assert!(is_allowed(&suffix, "1.2.3.4", &mesh));
         let any = by(vec![], vec![String::new()]);
         assert!(is_allowed(&any, "1.2.3.4", &mesh));

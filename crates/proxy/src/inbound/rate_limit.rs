@@ -67,7 +67,8 @@ impl Limiter {
             return Err(Exceeded::Total(total));
         }
         let mut overrides = self.limit.overrides.iter().enumerate();
-        let listed = overrides.find(|(_, (_, clients))| client.is_some_and(|c| clients.contains(c)));
+        let listed =
+            overrides.find(|(_, (_, clients))| client.is_some_and(|c| clients.contains(c)));
         if let Some((index, (rate, _))) = listed {
             return match cells.overrides.entry(index).or_default().admit(*rate, now) {
                 true => Ok(()),

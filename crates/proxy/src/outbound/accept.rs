@@ -59,7 +59,7 @@ impl Outbound {
         }
         let make = || Discovered::new(&self.discovery, destination);
         let discovered = self.destinations.get_or_insert(&destination, make);
-        let policy = discovered
+        let live = discovered
             .wait(DISCOVERY_LIMIT)
             .await
             .ok_or(AcceptError::Undiscovered(destination, DISCOVERY_LIMIT))?;
@@ -71,7 +71,7 @@ impl Outbound {
             destination,
             drain,
         };
-        connection.serve(io, &policy).await
+        connection.serve(io, &live.policy).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -12,6 +12,7 @@ use linkerd2_proxy_api::{destination, net, outbound as pb};
 use tokio::sync::watch;
 use tonic::Code;
 
+use super::profile::LiveProfile;
 use crate::balance::endpoints::{Backend, Backends};
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::control::policy::outbound::{
@@ -19,12 +20,40 @@ use crate::control::policy::outbound::{
     TcpRoute, TcpRule, policy,
 };
 use crate::control::policy::reference;
+use crate::control::profile::profile;
 use crate::control::stream::{Channel, Event, StreamLimits, follow};
 use crate::exchange::first::ServerFirst;
 use crate::route::select::{Reference, RequestMatch, Route, Routes, Rule};
 use crate::route::timeout::Timeouts;
+use crate::telemetry::metrics::Metrics;
 
 pub type LivePolicy = OutboundPolicy<Arc<Backend>>;
+
+/// All that is known about one destination.
+pub struct Live {
+    pub policy: Arc<LivePolicy>,
+    /// Set: a ServiceProfile's routes count, time and retry its requests.
+    pub profile: Option<Arc<LiveProfile>>,
+}
+
+/// The answers of the two services, before they are put together.
+#[derive(Default)]
+struct Answers {
+    policy: Option<Arc<LivePolicy>>,
+    /// The policy service does not know the address.
+    has_no_policy: bool,
+    by_profile: Option<Arc<LivePolicy>>,
+    profile: Option<Arc<LiveProfile>>,
+}
+
+impl Answers {
+    fn live(&self) -> Option<Arc<Live>> {
+        let fallback = self.by_profile.as_ref().filter(|_| self.has_no_policy);
+        let policy = Arc::clone(self.policy.as_ref().or(fallback)?);
+        let profile = self.profile.clone();
+        Some(Arc::new(Live { policy, profile }))
+    }
+}
 
 /// Whom to ask, and how.
 pub struct Discovery {
@@ -36,18 +65,19 @@ pub struct Discovery {
     pub networks: Vec<IpNet>,
     pub limits: StreamLimits,
     pub backends: Backends,
+    pub metrics: Arc<Metrics>,
 }
 
 /// The newest policy of one destination. Asking ends when it is dropped.
 pub struct Discovered {
-    policy: watch::Receiver<Option<Arc<LivePolicy>>>,
+    live: watch::Receiver<Option<Arc<Live>>>,
     pub server_first: ServerFirst,
     following: tokio::task::AbortHandle,
 }
 
 impl Discovered {
     pub fn new(discovery: &Arc<Discovery>, address: SocketAddr) -> Self {
-        let (sender, policy) = watch::channel(None);
+        let (sender, live) = watch::channel(None);
         let discovery = Arc::clone(discovery);
         let following = tokio::spawn(async move {
             discovery.follow(address, &sender).await;
@@ -55,23 +85,23 @@ impl Discovered {
             sender.closed().await;
         });
         Self {
-            policy,
+            live,
             server_first: ServerFirst::default(),
             following: following.abort_handle(),
         }
     }
 
-    pub fn current(&self) -> Option<Arc<LivePolicy>> {
-        self.policy.borrow().clone()
+    pub fn current(&self) -> Option<Arc<Live>> {
+        self.live.borrow().clone()
     }
 
     /// The first answer; None if there is none in time.
-    pub async fn wait(&self, limit: Duration) -> Option<Arc<LivePolicy>> {
-        if let Some(policy) = self.current() {
-            return Some(policy);
+    pub async fn wait(&self, limit: Duration) -> Option<Arc<Live>> {
+        if let Some(live) = self.current() {
+            return Some(live);
         }
-        let mut policy = self.policy.clone();
-        let known = tokio::time::timeout(limit, policy.wait_for(Option::is_some)).await;
+        let mut live = self.live.clone();
+        let known = tokio::time::timeout(limit, live.wait_for(Option::is_some)).await;
         known.ok()?.ok()?.clone()
     }
 }
@@ -82,22 +112,41 @@ impl Drop for Discovered {
     }
 }
 
-type Sender = watch::Sender<Option<Arc<LivePolicy>>>;
+/// Puts answers together as they come.
+struct Publisher<'a> {
+    answers: Mutex<Answers>,
+    sender: &'a watch::Sender<Option<Arc<Live>>>,
+}
+
+impl Publisher<'_> {
+    fn update(&self, change: impl FnOnce(&mut Answers)) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut answers);
+        if let Some(live) = answers.live() {
+            self.sender.send_replace(Some(live));
+        }
+    }
+}
 
 impl Discovery {
-    async fn follow(&self, address: SocketAddr, sender: &Sender) {
-        self.follow_policy(address, sender).await;
-        // Not a Service: a pod, or an address outside.
-        let is_known = self.networks.is_empty();
-        if is_known || self.networks.iter().any(|n| n.contains(&address.ip())) {
-            self.follow_profile(address, sender).await;
-        } else {
-            sender.send_replace(Some(self.forward(EndpointSpec::plain(address), false)));
+    async fn follow(&self, address: SocketAddr, sender: &watch::Sender<Option<Arc<Live>>>) {
+        let publisher = Publisher {
+            answers: Mutex::default(),
+            sender,
+        };
+        let has_profile =
+            self.networks.is_empty() || self.networks.iter().any(|n| n.contains(&address.ip()));
+        if !has_profile {
+            let plain = self.forward(EndpointSpec::plain(address), false);
+            publisher.update(|answers| answers.by_profile = Some(plain));
+            return self.follow_policy(address, &publisher).await;
         }
+        let policy = self.follow_policy(address, &publisher);
+        tokio::join!(policy, self.follow_profile(address, &publisher));
     }
 
     /// Returns when the policy service does not know the address.
-    async fn follow_policy(&self, address: SocketAddr, sender: &Sender) {
+    async fn follow_policy(&self, address: SocketAddr, publisher: &Publisher<'_>) {
         let client = OutboundPoliciesClient::new(self.policies.clone());
         let open = || {
             let mut client = client.clone();
@@ -113,15 +162,19 @@ impl Discovery {
         let apply = |event| match event {
             Event::Message { message, .. } => {
                 match policy(message, &mut |spec| self.backends.resolve(spec)) {
-                    Ok(policy) => {
-                        sender.send_replace(Some(Arc::new(policy)));
-                    }
+                    Ok(policy) => publisher.update(|a| a.policy = Some(Arc::new(policy))),
                     Err(error) => tracing::warn!(%address, %error, "Policy is not obeyed"),
                 }
                 ControlFlow::Continue(())
             }
             Event::Failed(status) => match status.code() {
-                Code::NotFound | Code::Unimplemented => ControlFlow::Break(()),
+                Code::NotFound | Code::Unimplemented => {
+                    publisher.update(|answers| {
+                        answers.policy = None;
+                        answers.has_no_policy = true;
+                    });
+                    ControlFlow::Break(())
+                }
                 _ => {
                     tracing::debug!(%address, %status, "Policy is not updated");
                     ControlFlow::Continue(())
@@ -131,7 +184,7 @@ impl Discovery {
         follow(self.limits, open, apply).await;
     }
 
-    async fn follow_profile(&self, address: SocketAddr, sender: &Sender) {
+    async fn follow_profile(&self, address: SocketAddr, publisher: &Publisher<'_>) {
         let client = DestinationClient::new(self.destinations.clone());
         let open = || {
             let mut client = client.clone();
@@ -144,13 +197,19 @@ impl Discovery {
         };
         let apply = |event| match event {
             Event::Message { message, .. } => {
-                sender.send_replace(Some(self.by_profile(message, address)));
+                let routes = profile(&message)
+                    .map(|p| Arc::new(LiveProfile::new(p, address.port(), &self.metrics)));
+                let policy = self.by_profile(message, address);
+                publisher.update(|answers| {
+                    answers.by_profile = Some(policy);
+                    answers.profile = routes;
+                });
                 ControlFlow::Continue(())
             }
             Event::Failed(status) => match status.code() {
                 Code::InvalidArgument | Code::NotFound => {
-                    let plain = EndpointSpec::plain(address);
-                    sender.send_replace(Some(self.forward(plain, false)));
+                    let plain = self.forward(EndpointSpec::plain(address), false);
+                    publisher.update(|answers| answers.by_profile = Some(plain));
                     ControlFlow::Break(())
                 }
                 _ => ControlFlow::Continue(()),

@@ -12,8 +12,9 @@ use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::discover::Discovered;
+use super::discover::{Discovered, Live, LivePolicy};
 use super::pick;
+use super::profile::Profiled;
 use crate::balance::endpoints::{Backend, Endpoint};
 use crate::connect::pool::{NotSent, SendError};
 use crate::connect::tcp::ConnectError;
@@ -67,7 +68,19 @@ struct Routed<'a> {
     backend: &'a RouteBackend<Arc<Backend>>,
     authority: Authority,
     required: Option<HeaderValue>,
+    profiled: Option<Profiled<'a>>,
     started: Instant,
+}
+
+fn routes(policy: &LivePolicy, is_http2: bool) -> Result<&HttpRoutes<Arc<Backend>>, Fault> {
+    match (&policy.protocol, is_http2) {
+        (Protocol::Detect { http1, .. }, false) => Ok(http1),
+        (Protocol::Detect { http2, .. }, true) => Ok(http2),
+        (Protocol::Http1(routes) | Protocol::Http2(routes), _) => Ok(routes),
+        (Protocol::Opaque(_) | Protocol::Tls(_), _) => {
+            Err(Fault::unavailable("the destination is no longer HTTP"))
+        }
+    }
 }
 
 impl Session {
@@ -92,22 +105,15 @@ impl Session {
         }
     }
 
-    fn routes(&self) -> Result<HttpRoutes<Arc<Backend>>, Fault> {
-        let policy = self.discovered.current();
-        let policy = policy.ok_or_else(|| Fault::unavailable("no policy is known"))?;
-        match (&policy.protocol, self.is_http2) {
-            (Protocol::Detect { http1, .. }, false) => Ok(Arc::clone(http1)),
-            (Protocol::Detect { http2, .. }, true) => Ok(Arc::clone(http2)),
-            (Protocol::Http1(routes) | Protocol::Http2(routes), _) => Ok(Arc::clone(routes)),
-            (Protocol::Opaque(_) | Protocol::Tls(_), _) => {
-                Err(Fault::unavailable("the destination is no longer HTTP"))
-            }
-        }
+    fn live(&self) -> Result<Arc<Live>, Fault> {
+        let live = self.discovered.current();
+        live.ok_or_else(|| Fault::unavailable("no policy is known"))
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
         let started = Instant::now();
-        let routes = self.routes()?;
+        let live = self.live()?;
+        let routes = routes(&live.policy, self.is_http2)?;
         let (mut parts, body) = request.into_parts();
         let authority = self.authority(&parts);
         let selected = routes.select(&parts, authority.as_str());
@@ -134,6 +140,10 @@ impl Session {
             backend,
             authority,
             required: parts.headers.remove(L5D_REQUIRE_ID),
+            profiled: live
+                .profile
+                .as_deref()
+                .and_then(|p| Profiled::select(p, &parts)),
             started,
         };
         let request = Request::from_parts(parts, body);
@@ -150,11 +160,13 @@ impl Session {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Fault> {
         let timeouts = &routed.rule.timeouts;
-        let (Some(head), whole) = (timeouts.response.or(timeouts.request), timeouts.request) else {
-            return super::retry::send(self, routed.into(), request).await;
+        let by_profile = routed.profiled.as_ref().and_then(|p| p.route.timeout());
+        let whole = by_profile.or(timeouts.request);
+        let Some(head) = timeouts.response.or(whole) else {
+            return super::retry::send(routed.into(), request).await;
         };
         let head = whole.map_or(head, |whole| whole.min(head));
-        let answered = tokio::time::timeout(head, super::retry::send(self, routed.into(), request));
+        let answered = tokio::time::timeout(head, super::retry::send(routed.into(), request));
         let response = answered
             .await
             .map_err(|_| Fault::timed_out(format!("no response within {head:?}")))??;
@@ -204,6 +216,7 @@ pub struct Sending<'a> {
     pub backend: &'a Backend,
     pub authority: Authority,
     pub required: Option<HeaderValue>,
+    pub profiled: Option<Profiled<'a>>,
 }
 
 impl<'a> From<&Routed<'a>> for Sending<'a> {
@@ -213,6 +226,7 @@ impl<'a> From<&Routed<'a>> for Sending<'a> {
             backend: &routed.backend.backend,
             authority: routed.authority.clone(),
             required: routed.required.clone(),
+            profiled: routed.profiled.clone(),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Sends a request as often as its route allows.
 
+use std::time::Instant;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::http::{Sending, Session, Upgrading, send_once};
+use super::http::{Sending, Upgrading, send_once};
+use super::profile::{self, Profiled};
 use crate::exchange::body::Body;
 use crate::exchange::classify::grpc_status;
 use crate::exchange::respond::Fault;
@@ -14,7 +17,6 @@ use crate::exchange::upgrade;
 use crate::route::retry::Retry;
 
 pub async fn send(
-    _session: &Session,
     sending: Sending<'_>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Fault> {
@@ -23,14 +25,84 @@ pub async fn send(
         request.extensions_mut().insert(Upgrading(client));
         return send_once(&sending, request.map(Body::incoming)).await;
     }
+    if let Some(profiled) = &sending.profiled {
+        return send_profiled(&sending, profiled, request).await;
+    }
     match &sending.rule.retry {
         Some(retry) => send_repeatedly(&sending, retry, request).await,
-        None if request.body().is_end_stream() => {
-            send_once(&sending, request.map(|_| Body::empty())).await
-        }
-        None => send_once(&sending, request.map(Body::incoming)).await,
+        None => send_once(&sending, request.map(streamed)).await,
     }
 }
+
+fn streamed(body: Incoming) -> Body {
+    match body.is_end_stream() {
+        true => Body::empty(),
+        false => Body::incoming(body),
+    }
+}
+
+/// A ServiceProfile's route retries as often as its budget allows, without waiting.
+async fn send_profiled(
+    sending: &Sending<'_>,
+    profiled: &Profiled<'_>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Fault> {
+    let started = Instant::now();
+    profiled.started();
+    let route = &profiled.route;
+    let answer = match route.is_retryable() {
+        false => attempt(sending, profiled, request.map(streamed)).await,
+        true => {
+            let (parts, body) = request.into_parts();
+            match read(body, MAX_PROFILED_BYTES).await? {
+                Read::Part(kept, rest) => {
+                    let body = Body::replay(kept, None, Some(rest));
+                    attempt(sending, profiled, Request::from_parts(parts, body)).await
+                }
+                Read::Whole(kept, trailers) => loop {
+                    let body = Body::replay(kept.clone(), trailers.clone(), None);
+                    let request = Request::from_parts(parts.clone(), body);
+                    let answer = attempt(sending, profiled, request).await;
+                    let has_failed = match &answer {
+                        Ok(response) => route.is_failure(response.status(), response.headers()),
+                        Err(fault) => fault.label != "loadshed",
+                    };
+                    if !has_failed || !profiled.may_retry() {
+                        break answer;
+                    }
+                },
+            }
+        }
+    };
+    match answer {
+        Ok(response) => Ok(profile::observe(route, response, started)),
+        Err(fault) => {
+            route.failed(started);
+            Err(fault)
+        }
+    }
+}
+
+async fn attempt(
+    sending: &Sending<'_>,
+    profiled: &Profiled<'_>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Fault> {
+    let route = &profiled.route;
+    route.attempt();
+    let answer = send_once(sending, request).await;
+    match &answer {
+        Ok(response) => {
+            let has_failed = route.is_failure(response.status(), response.headers());
+            route.attempted(Some(response.status()), has_failed);
+        }
+        Err(_) => route.attempted(None, true),
+    }
+    answer
+}
+
+/// What a ServiceProfile's retry keeps of a body.
+const MAX_PROFILED_BYTES: usize = 64 * 1024;
 
 /// A body that fits the route's limit is kept, so that it can be sent again.
 enum Read {

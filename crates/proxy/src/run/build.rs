@@ -177,6 +177,7 @@ fn outbound(
         networks: config.destination.networks.clone(),
         limits: limits(config),
         backends: Backends::new(Arc::new(balancers), direction.discovery_idle),
+        metrics: Arc::clone(metrics),
     };
     Outbound {
         discovery: Arc::new(discovery),
