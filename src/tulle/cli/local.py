@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tulle.local import cluster, status
+from tulle.local import binaries, cluster, status
 from tulle.local.errors import LocalError
 from tulle.local.paths import caches, clusters_root
 from tulle.local.plan import DEFAULT_NAME, find
@@ -56,6 +56,8 @@ def up(name: str) -> None:
     say(f"cluster {name} {state}: {done.plan.server}")
     before = f" (was {done.previous_context})" if done.previous_context else ""
     click.echo(f"context {done.plan.context} is current in {done.kubeconfig}{before}", err=True)
+    if not binaries.has_kubectl():
+        click.echo(f"kubectl is {caches().bin}/kubectl: put it on your PATH", err=True)
     click.echo("next: kubectl get nodes; tulle check --pre; tulle local status", err=True)
 
 

@@ -117,10 +117,12 @@ def find_running(root: Path, name: str) -> tuple[Plan, int]:
 def _claim(root: Path, name: str) -> Plan:
     """Look before anything is written: a machine that cannot boot a node gets no index either."""
     plan.check_name(name)
+    if os.geteuid() != 0:
+        raise LocalError(str(preflight.NO_ROOT))
     known = plan.find(root, name)
     candidate = known or Plan(name, 0, root / name)
     facts = preflight.gather(root, candidate.host_link if known else "")
-    if known is None and facts.uid == 0:
+    if known is None:
         index = plan.first_free(plan.used(root), facts.routes)
         candidate = Plan(name, index, root / name)
     problems = [] if known and node.find(known) else preflight.check(facts, candidate)
@@ -190,7 +192,7 @@ def _add_ons(chosen: Plan) -> Iterator[dict[str, Any]]:
         "METRICS_CERTIFICATE": encoded("metrics-server.crt"),
         "METRICS_KEY": encoded("metrics-server.key"),
     }
-    for name in ("coredns.yaml", "metrics-server.yaml"):
+    for name in ("addresses.yaml", "coredns.yaml", "metrics-server.yaml"):
         text = (resources.files("tulle.local") / "manifests" / name).read_text()
         yield from api.documents(text, values)
 

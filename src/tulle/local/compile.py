@@ -6,6 +6,7 @@ The recipe (go.mod, go.sum and two small mains) is package data in `build/`.
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -18,6 +19,7 @@ from tulle.local.paths import Caches
 MEASURED_CORES = 2  # on which the table's seconds were taken
 VERSION_PACKAGE = "k8s.io/component-base/version"
 BUILD_GIGABYTES = 10
+PROGRESS_SECONDS = 30.0
 
 Say = Callable[[str], None]
 
@@ -29,12 +31,7 @@ def seconds(binaries: Sequence[Binary]) -> float:
 
 def build(binaries: Sequence[Binary], caches: Caches, say: Say) -> None:
     """Build each into the cache; the Go caches are deleted once all are there."""
-    if shutil.which("go") is None:
-        names = ", ".join(each.name for each in binaries)
-        raise BuildFailed(
-            f"{names} must be built, and there is no go: install Go 1.24 or newer "
-            "(https://go.dev/dl, or `apt-get install golang-go`) and run the command again"
-        )
+    _check_machine(binaries, caches)
     minutes = max(1.0, seconds(binaries) / 60)
     say(
         f"building {len(binaries)} programs from source, once: about {minutes:.0f} min, "
@@ -47,8 +44,23 @@ def build(binaries: Sequence[Binary], caches: Caches, say: Say) -> None:
     for position, binary in enumerate(binaries):
         rest = seconds(binaries[position:]) / 60
         say(f"  {position + 1}/{len(binaries)} {binary.name} (about {rest:.1f} min remain)")
-        _build_one(binary, source / binary.module, caches)
+        _build_one(binary, source / binary.module, caches, say)
     shutil.rmtree(source)
+
+
+def _check_machine(binaries: Sequence[Binary], caches: Caches) -> None:
+    names = ", ".join(each.name for each in binaries)
+    if shutil.which("go") is None:
+        raise BuildFailed(
+            f"{names} must be built, and there is no go: install Go 1.24 or newer "
+            "(https://go.dev/dl, or `apt-get install golang-go`) and run the command again"
+        )
+    free = shutil.disk_usage(caches.root).free
+    if free < BUILD_GIGABYTES * 1024**3:
+        raise BuildFailed(
+            f"{names} must be built, which takes {BUILD_GIGABYTES} GB of disk for a while, and "
+            f"{caches.root} has {free / 1024**3:.1f}: make room, or set TULLE_CACHE to another disk"
+        )
 
 
 def clean(caches: Caches) -> None:
@@ -82,21 +94,28 @@ def linker_flags() -> str:
     return " ".join(["-s -w", *(f"-X {VERSION_PACKAGE}.{k}={v}" for k, v in values.items())])
 
 
-def _build_one(binary: Binary, directory: Path, caches: Caches) -> None:
+def _build_one(binary: Binary, directory: Path, caches: Caches, say: Say) -> None:
     fresh = caches.bin / f"{binary.name}.new"
     flags = [f"-ldflags={linker_flags()}", "-o", str(fresh)]
-    done = subprocess.run(
+    started = time.monotonic()
+    with subprocess.Popen(
         ["nice", "-n", "5", "go", "build", *flags, binary.package],
         cwd=directory,
         env=go_environment(caches),
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode != 0:
+    ) as process:
+        while True:
+            try:
+                _, errors = process.communicate(timeout=PROGRESS_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                say(f"      {binary.name}: {time.monotonic() - started:.0f} s so far")
+    if process.returncode != 0:
         log = caches.root / "build.log"
-        log.write_text(done.stderr)
-        last = done.stderr.strip().splitlines()[-1:]
+        log.write_text(errors)
+        last = errors.strip().splitlines()[-1:]
         raise BuildFailed(f"{binary.name} was not built: {' '.join(last)} (all of it: {log})")
     keep(caches.bin, binary, fresh, "built")
 

@@ -51,7 +51,7 @@ def leaves(node: str, node_address: str, service_address: str, domain: str) -> l
         Leaf("apiserver-kubelet-client", "kube-apiserver-kubelet-client", masters),
         Leaf("front-proxy-client", "front-proxy-client", front_proxy=True),
         Leaf("admin", "kubernetes-admin", masters),
-        Leaf("addresses", "tulle-addresses", masters),
+        Leaf("addresses", "tulle-local-addresses"),
         Leaf("metrics-server", "metrics-server", sans=("metrics-server.kube-system.svc",)),
         Leaf("controller-manager", "system:kube-controller-manager"),
         Leaf("scheduler", "system:kube-scheduler"),

@@ -36,6 +36,9 @@ class Problem:
         return f"{self.what}: {self.remedy}"
 
 
+NO_ROOT = Problem("a local cluster needs root", "run `sudo tulle local up`")
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What matters of a machine; a probe that failed carries the kernel's words."""
@@ -55,7 +58,7 @@ class Facts:
 def check(facts: Facts, plan: Plan) -> list[Problem]:
     """Without root nothing else can be judged, so it is said alone."""
     if facts.uid != 0:
-        return [Problem("a local cluster needs root", "run `sudo tulle local up`")]
+        return [NO_ROOT]
     return [*_privileges(facts), *_kernel(facts), *_room(facts), *_addresses(facts, plan)]
 
 
