@@ -48,6 +48,30 @@ impl Watch {
     pub fn is_draining(&self) -> bool {
         *self.started.borrow()
     }
+
+    /// Makes watches without being waited for itself.
+    pub fn source(&self) -> Source {
+        Source {
+            started: self.started.clone(),
+            guard: self._guard.downgrade(),
+        }
+    }
+}
+
+/// Where a listener that outlives the start of a drain takes its connections' watches from.
+pub struct Source {
+    started: watch::Receiver<bool>,
+    guard: mpsc::WeakSender<()>,
+}
+
+impl Source {
+    /// None: all is drained, and there is nobody left to tell.
+    pub fn watch(&self) -> Option<Watch> {
+        Some(Watch {
+            started: self.started.clone(),
+            _guard: self.guard.upgrade()?,
+        })
+    }
 }
 
 #[cfg(test)]

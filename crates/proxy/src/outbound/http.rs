@@ -43,7 +43,8 @@ pub struct Session {
     pub host: Mutex<Option<(HeaderValue, Authority)>>,
 }
 
-pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &Http2Settings, mut drain: Watch)
+/// A drain waits for the connection but does not hurry it: our workload may still need it to finish.
+pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &Http2Settings, drain: Watch)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -52,14 +53,15 @@ where
         let session = Arc::clone(&session);
         async move { Ok::<_, Infallible>(session.handle(request).await) }
     });
-    let draining = drain.draining();
+    let never = std::future::pending();
     let ended = match is_http2 {
-        true => serve::http2(io, service, settings, draining).await,
-        false => serve::http1(io, service, draining).await,
+        true => serve::http2(io, service, settings, never).await,
+        false => serve::http1(io, service, never).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "Client connection ended");
     }
+    drop(drain);
 }
 
 /// A request whose rule and backend are chosen.

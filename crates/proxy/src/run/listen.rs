@@ -132,17 +132,22 @@ pub fn serve_inbound(listener: TcpListener, inbound: Arc<Inbound>, ports: &[u16]
     });
 }
 
+/// Accepts to the end: our workload may need others to finish its own work.
 pub fn serve_outbound(listeners: Vec<TcpListener>, outbound: &Arc<Outbound>, watch: &Watch) {
     for listener in listeners {
         let outbound = Arc::clone(outbound);
-        let handle = move |tcp: TcpStream, watch: Watch| {
+        let source = watch.source();
+        let handle = move |tcp: TcpStream, _never: Watch| {
             let outbound = Arc::clone(&outbound);
+            let watch = source.watch();
             async move {
+                let Some(watch) = watch else { return };
                 if let Err(error) = outbound.accept(tcp, watch).await {
                     tracing::info!(%error, "Connection closed");
                 }
             }
         };
-        tokio::spawn(accept(listener, watch.clone(), handle));
+        let (_, never) = drain::channel();
+        tokio::spawn(accept(listener, never, handle));
     }
 }
