@@ -11,9 +11,9 @@ from tulle.cli.target import Command, Failure, Target, failing, run, target
 from tulle.install import charts
 from tulle.install.anchors import Sources
 from tulle.install.cluster import (
-    api_server_ports,
     has_gateway_api,
     has_install,
+    known_values,
     missing_definitions,
 )
 from tulle.install.manifests import render
@@ -48,11 +48,8 @@ def command(crds: bool, ignore_cluster: bool, ha: bool, output: str, **options: 
         _say_next(run(_gateway_api_known(place)) if not ignore_cluster else True)
         return
     flags = values_tree(FLAGS, options)
-    if not ignore_cluster:
-        ports = run(_ready_for_install(place))
-        if ports and not _sets_api_ports(options):
-            flags.setdefault("proxyInit", {})["kubeAPIServerPorts"] = ports
-    values = values_from(given(ha, flags, options))
+    known = {} if ignore_cluster else run(_ready_for_install(place))
+    values = values_from(given(ha, flags, options), known)
     now = datetime.datetime.now(datetime.UTC)
     made = certificates(values, place.tulle_namespace, now, sources=sources(options))
     write(render(values, made, place.tulle_namespace), output)
@@ -79,12 +76,8 @@ def sources(options: Json) -> Sources:
     )
 
 
-def _sets_api_ports(options: Json) -> bool:
-    return any("kubeAPIServerPorts" in text for text in (*options["settings"], *options["texts"]))
-
-
-async def _ready_for_install(place: Target) -> str | None:
-    """Refuses where a control plane is or definitions are not; else the API server's ports."""
+async def _ready_for_install(place: Target) -> Json:
+    """Refuses where a control plane is or definitions are not; else what the cluster decides."""
     async with await place.client() as client:
         if await has_install(client, place.tulle_namespace):
             raise Failure(
@@ -92,7 +85,7 @@ async def _ready_for_install(place: Target) -> str | None:
                 "with: tulle upgrade | kubectl apply -f -"
             )
         await require_definitions(client)
-        return await api_server_ports(client)
+        return await known_values(client)
 
 
 async def require_definitions(client: Client) -> None:

@@ -11,7 +11,7 @@ from tulle.cli.install import given, require_definitions, sources
 from tulle.cli.manifest import output_option, write
 from tulle.cli.target import Command, Failure, Target, failing, run, target
 from tulle.install import charts
-from tulle.install.cluster import Stored, api_server_ports, stored_install
+from tulle.install.cluster import Stored, known_values, stored_install
 from tulle.install.manifests import Certificates, render
 from tulle.install.pem import BadCertificates
 from tulle.install.plan import certificates, values_from
@@ -38,9 +38,8 @@ def command(crds: bool, ha: bool, force: bool, output: str, **options: Any) -> N
         write(charts.resource_definitions(place.tulle_namespace), output)
         return
     flags = values_tree(FLAGS, options)
-    stored, ports = run(_stored(place))
-    ports_known: Json = {"proxyInit": {"kubeAPIServerPorts": ports}} if ports else {}
-    stored_values = laid_over(ports_known, stored.overrides)
+    stored, known = run(_stored(place))
+    stored_values = laid_over(known, stored.overrides)
     if ha:
         stored_values = laid_over(stored_values, charts.high_availability_values())
     values = values_from(given(False, flags, options), stored_values)
@@ -52,7 +51,7 @@ def command(crds: bool, ha: bool, force: bool, output: str, **options: Any) -> N
     write(render(values, made, place.tulle_namespace), output)
 
 
-async def _stored(place: Target) -> tuple[Stored, str | None]:
+async def _stored(place: Target) -> tuple[Stored, Json]:
     async with await place.client() as client:
         stored = await stored_install(client, place.tulle_namespace)
         if stored is None:
@@ -61,7 +60,7 @@ async def _stored(place: Target) -> tuple[Stored, str | None]:
                 "so nothing was installed there by this command line; if it was Helm: helm upgrade"
             )
         await require_definitions(client)
-        return stored, await api_server_ports(client)
+        return stored, await known_values(client)
 
 
 def _judge_change(place: Target, before: Certificates, after: Certificates, force: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from tulle import names
+from tulle.injector.settings import NATIVE_SIDECARS_SINCE
 from tulle.install import charts
 from tulle.install.anchors import Issuer, ServingCertificate
 from tulle.install.manifests import Certificates
@@ -26,7 +27,7 @@ class Stored:
     certificates: Certificates
 
 
-async def found(client: Client, path: str) -> Json | None:
+async def found_object(client: Client, path: str) -> Json | None:
     try:
         return await client.get(path)
     except NotFound:
@@ -35,7 +36,7 @@ async def found(client: Client, path: str) -> Json | None:
 
 async def has_install(client: Client, namespace: str) -> bool:
     path = f"/api/v1/namespaces/{namespace}/configmaps/{names.CONFIG_CONFIGMAP}"
-    return await found(client, path) is not None
+    return await found_object(client, path) is not None
 
 
 async def missing_definitions(client: Client) -> list[str]:
@@ -50,9 +51,21 @@ async def has_gateway_api(client: Client) -> bool:
     return any(group["name"] == "gateway.networking.k8s.io" for group in groups)
 
 
-async def api_server_ports(client: Client) -> str | None:
+async def known_values(client: Client) -> Json:
+    """Values that the cluster itself decides, unless the user says otherwise."""
+    found: Json = {}
+    if ports := await _api_server_ports(client):
+        found["proxyInit"] = {"kubeAPIServerPorts": ports}
+    version = await client.get("/version")
+    minor = int(str(version.get("minor", "0")).rstrip("+") or 0)
+    if (int(version.get("major") or 1), minor) < NATIVE_SIDECARS_SINCE:
+        found["proxy"] = {"nativeSidecar": False}
+    return found
+
+
+async def _api_server_ports(client: Client) -> str | None:
     """The ports behind Service default/kubernetes, which skip every outbound proxy."""
-    service = await found(client, "/api/v1/namespaces/default/services/kubernetes")
+    service = await found_object(client, "/api/v1/namespaces/default/services/kubernetes")
     if service is None:
         return None
     ports: set[int] = set()
@@ -65,18 +78,18 @@ async def api_server_ports(client: Client) -> str | None:
 async def stored_install(client: Client, namespace: str) -> Stored | None:
     """None: no install by the command line, perhaps one by Helm."""
     secrets = f"/api/v1/namespaces/{namespace}/secrets"
-    kept = await found(client, f"{secrets}/{names.OVERRIDES_SECRET}")
+    kept = await found_object(client, f"{secrets}/{names.OVERRIDES_SECRET}")
     if kept is None:
         return None
     overrides = yaml.safe_load(decoded(kept["data"]["tulle-config-overrides"])) or {}
-    roots = await found(
+    roots = await found_object(
         client, f"/api/v1/namespaces/{namespace}/configmaps/{names.TRUST_ROOTS_CONFIGMAP}"
     )
     anchors = ((roots or {}).get("data") or {}).get("ca-bundle.crt", "")
-    issuer = _issuer(await found(client, f"{secrets}/{names.ISSUER_SECRET}"), anchors)
+    issuer = _issuer(await found_object(client, f"{secrets}/{names.ISSUER_SECRET}"), anchors)
     serving = _serving(
-        await found(client, f"{secrets}/{names.INJECTOR_TLS_SECRET}"),
-        await found(client, f"{WEBHOOKS}/{names.INJECTOR_WEBHOOK_CONFIG}"),
+        await found_object(client, f"{secrets}/{names.INJECTOR_TLS_SECRET}"),
+        await found_object(client, f"{WEBHOOKS}/{names.INJECTOR_WEBHOOK_CONFIG}"),
     )
     return Stored(overrides, Certificates(issuer, serving, anchors))
 

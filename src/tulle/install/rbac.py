@@ -42,7 +42,6 @@ DESTINATION_RULES = [
     rule("policy.linkerd.io", POLICY_KINDS, READ),
     rule("gateway.networking.k8s.io", GATEWAY_KINDS, READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
-    rule("workload.linkerd.io", ["externalworkloads"], READ),
 ]
 
 INJECTOR_RULES = [

@@ -84,6 +84,7 @@ def _destination(values: Json, namespace: str) -> Component:
             f"--probe-networks={','.join(values['policyController']['probeNetworks'])}",
             f"--enable-h2-upgrade={str(values['enableH2Upgrade']).lower()}",
             f"--outbound-transport-mode={proxy['outboundTransportMode']}",
+            f"--global-egress-network-namespace={values['egress']['globalEgressNetworkNamespace']}",
             *_logging(values),
         ],
         values["destinationResources"],
