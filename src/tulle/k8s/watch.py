@@ -32,7 +32,8 @@ class Timing:
 
     silence: float = 120.0  # the server sends a bookmark about every minute
     lifetime: float = 600.0  # the server ends a watch after this, shortened by up to half
-    missing: float = 5.0  # between looks for a kind that the server does not have
+    missing: float = 4.0  # before the next look for a kind that the server does not have…
+    longest_missing: float = 30.0  # …doubling up to this: looking costs both sides
     longest_backoff: float = 10.0
 
 
@@ -83,6 +84,7 @@ class Watch:
         self._client, self._store, self._events = client, store, events
         self._timing, self._rng = timing or Timing(), rng or Random()
         self._attempt = 0
+        self._looks = 0  # in vain, for a missing kind
         self._resource_version: str | None = None
         self._path = kind.paths[0]
 
@@ -103,8 +105,7 @@ class Watch:
                 self._resource_version = None
             except NotFound:
                 self._became_missing()
-                delay = self._timing.missing * self._rng.uniform(0.5, 1.0)
-                await asyncio.sleep(delay)
+                await asyncio.sleep(self._missing_delay())
             except (ApiError, Unreachable, Silent, json.JSONDecodeError) as error:
                 await self._after_failure(error)
 
@@ -119,6 +120,12 @@ class Watch:
         self.state, self._resource_version = "missing", None
         self._store.keep_only(self.kind.name, set())
         self.settled.set()
+
+    def _missing_delay(self) -> float:
+        timing = self._timing
+        delay = min(timing.longest_missing, timing.missing * float(2 ** min(self._looks, 8)))
+        self._looks += 1
+        return delay * self._rng.uniform(0.5, 1.0)
 
     async def _after_failure(self, error: Exception) -> None:
         """One warning per trouble, not one per attempt."""
@@ -211,7 +218,7 @@ class Watch:
 
     def _heard(self) -> None:
         self.state = "synced"
-        self._attempt = 0
+        self._attempt = self._looks = 0
         self.heard_at = asyncio.get_running_loop().time()
 
 
