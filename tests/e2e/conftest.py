@@ -50,7 +50,13 @@ def cluster_program() -> Path:
 
 @pytest.fixture(scope="session")
 def mesh(bare: Cluster) -> Cluster:
-    """The control plane installed and Available, by the commands a user types."""
+    """The control plane installed and Available, by the commands a user types.
+
+    A node that TULLE_TEST_KEEP left up has it already.
+    """
+    kept = bare.run("kubectl", "get", "namespace", "tulle", check=False).code == 0
+    if os.environ.get("TULLE_TEST_KEEP") and kept:
+        return bare
     bare.tulle("check", "--pre")
     bare.kubectl("apply", "-f", "-", stdin=bare.tulle("install", "--crds").out)
     manifest = bare.tulle("install").out

@@ -118,6 +118,7 @@ def test_no_plain_text_on_the_wire(todo: Cluster, node_pid: int) -> None:
         "-i",
         "cni0",
         "-U",
+        "--immediate-mode",
         "-w",
         "-",
         *filters,

@@ -1,0 +1,1 @@
+"""The numbers: golden metrics, edges, tap and the dashboard, over a real Prometheus."""
