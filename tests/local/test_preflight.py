@@ -62,6 +62,13 @@ def test_a_machine_with_several_lacks_hears_of_all_at_once() -> None:
     assert len(check(facts, PLAN)) == 3
 
 
+def test_what_fails_for_want_of_a_capability_is_not_blamed_on_the_kernel() -> None:
+    facts = replace(GOOD, capabilities=frozenset(), overlay="not permitted", nat="not permitted")
+    said = " ".join(str(problem) for problem in check(facts, PLAN))
+    assert "CAP_SYS_ADMIN" in said
+    assert "modprobe" not in said
+
+
 @pytest.mark.root
 def test_a_probe_of_overlay_leaves_nothing(tmp_path: Path) -> None:
     Probes(tmp_path).overlay()

@@ -58,7 +58,8 @@ GITHUB = "https://github.com"
 ETCD_RELEASE = f"{GITHUB}/etcd-io/etcd/releases/download/v@VERSION@"
 METRICS_RELEASE = f"{GITHUB}/kubernetes-sigs/metrics-server/releases/download/v@VERSION@"
 # In this order the shared packages are compiled by the first. The CoreDNS of the releases has
-# forty plugins more than a cluster needs; ours has fifteen and is always built, as is `pause`.
+# fifty-four plugins, of which a cluster needs few: ours has fifteen, and is always built, as is
+# `pause`.
 TABLE = (
     _kubernetes("kube-apiserver", 234),
     _kubernetes("kubelet", 59),

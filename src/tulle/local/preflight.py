@@ -56,10 +56,12 @@ class Facts:
 
 
 def check(facts: Facts, plan: Plan) -> list[Problem]:
-    """Without root nothing else can be judged, so it is said alone."""
+    """Without root nothing else can be judged, nor the kernel without capabilities."""
     if facts.uid != 0:
         return [NO_ROOT]
-    return [*_privileges(facts), *_kernel(facts), *_room(facts), *_addresses(facts, plan)]
+    privileges = list(_privileges(facts))
+    kernel = _kernel(facts) if not CAPABILITIES.keys() - facts.capabilities else ()
+    return [*privileges, *kernel, *_room(facts), *_addresses(facts, plan)]
 
 
 def gather(directory: Path, own_link: str) -> Facts:
