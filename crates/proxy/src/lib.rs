@@ -13,5 +13,6 @@ pub mod orig_dst;
 pub mod outbound;
 pub mod route;
 pub mod run;
+pub mod tap;
 pub mod telemetry;
 pub mod tls;

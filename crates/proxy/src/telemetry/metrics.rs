@@ -60,7 +60,7 @@ impl Metrics {
             profile_attempts: HttpFamilies::new("route_actual_", false, &limit),
             control_requests: HttpFamilies::new("control_", true, &limit),
             transports: TransportFamilies::new(&limit),
-            process: Process::new(),
+            process: Process::starting(),
             inbound: InboundFamilies::new(&limit),
             outbound: OutboundFamilies::new(&limit),
             control: ControlFamilies::new(&limit),

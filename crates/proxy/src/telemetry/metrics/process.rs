@@ -19,7 +19,7 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn new() -> Self {
+    pub fn starting() -> Self {
         Self {
             started: Instant::now(),
             start_time: SystemTime::now(),
