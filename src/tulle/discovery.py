@@ -1,6 +1,6 @@
 """The control plane's discovery: one process that answers Destination and policy over one index.
 
-RBAC, all of it cluster-wide and all of it `get, list, watch`:
+RBAC, cluster-wide `get, list, watch`:
 
 - "" (core): namespaces, nodes, pods, services
 - discovery.k8s.io: endpointslices
@@ -9,12 +9,22 @@ RBAC, all of it cluster-wide and all of it `get, list, watch`:
   networkauthentications, httproutes, httplocalratelimitpolicies, egressnetworks
 - gateway.networking.k8s.io: httproutes, grpcroutes, tlsroutes, tcproutes
 - split.smi-spec.io: trafficsplits
+
+and cluster-wide `update`, for the status of routes:
+
+- policy.linkerd.io: httproutes/status
+- gateway.networking.k8s.io: httproutes/status, grpcroutes/status, tlsroutes/status,
+  tcproutes/status
+
+and `create`, `get`, `update` on leases.coordination.k8s.io in the control plane's namespace.
 """
 
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_network
@@ -31,9 +41,11 @@ from tulle.index.ports import PortSet
 from tulle.index.views import Views
 from tulle.k8s.client import Client
 from tulle.k8s.kubeconfig import KubeconfigError
+from tulle.k8s.lease import Lease
 from tulle.k8s.store import Change, Store
 from tulle.policy.authorize import DEFAULT_POLICIES
 from tulle.policy.service import Inbound, Outbound
+from tulle.policy.status_writer import StatusWriter
 from tulle.serve import admin, logs
 from tulle.serve.grpc import GrpcServer
 
@@ -135,6 +147,19 @@ async def _serve_when_known(
         tasks.create_task(policy.serve(stop))
 
 
+def _status_writer(
+    options: argparse.Namespace, client: Client, views: Views, follower: Follower
+) -> StatusWriter:
+    holder = f"{socket.gethostname()}-{os.getpid()}"
+    lease = Lease(client, options.controller_namespace, names.POLICY_WRITE_LEASE, holder)
+    return StatusWriter(client, views, lease, follower.path_of)
+
+
+async def _write_when_known(follower: Follower, writer: StatusWriter) -> None:
+    await follower.settled()
+    await writer.write_for_ever()
+
+
 async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
     """Until `stop` is set: streams are cut first, so that proxies turn to another replica."""
     async with await Client.from_environment(options.kubeconfig) as client:
@@ -148,12 +173,15 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             tasks.create_task(
                 admin.serve_http(admin.application(follower.not_ready), listener, stop)
             )
+            writer = _status_writer(options, client, views, follower)
+            writing = tasks.create_task(_write_when_known(follower, writer))
             serving = tasks.create_task(_serve_when_known(options, follower, views, stop))
             await stop.wait()
             if not follower.is_settled:
                 serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
+            writing.cancel()
             watching.cancel()
         log.info("stopped")
 

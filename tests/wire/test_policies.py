@@ -1,6 +1,9 @@
 """Policy over a real API server, with kinds that are made while discovery runs."""
 
+import asyncio
+
 import pytest
+from discovery import PATIENCE_SECONDS, running
 
 from tulle.k8s.client import ApiError, Conflict
 
@@ -26,6 +29,7 @@ def definition(plural, kind, version):
                     "served": True,
                     "storage": True,
                     "schema": {"openAPIV3Schema": schema},
+                    "subresources": {"status": {}},
                 }
             ],
         },
@@ -101,3 +105,36 @@ async def test_a_service_is_balanced_and_an_undefined_port_refused(cluster, disc
     assert backend.balancer.discovery.dst.path == f"{name}:80"
     refused = await discovery.watch_policy(f"{name}:81").next()
     assert refused.protocol.opaque.routes[0].rules[0].filters[0].HasField("forbidden")
+
+
+async def status_of(cluster, path):
+    """The route's status once somebody wrote one."""
+    while True:
+        route = await cluster.client.get(path)
+        if parents := (route.get("status") or {}).get("parents"):
+            return parents
+
+
+async def test_a_routes_status_is_written_by_the_holder_of_the_lease(cluster, api_server):
+    await define(cluster, ("httproutes", "HTTPRoute", "v1beta3"))
+    await cluster.service("web", HTTP)
+    parent = {"group": "core", "kind": "Service", "name": "web", "port": 80}
+    route = {
+        "apiVersion": "policy.linkerd.io/v1beta3",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "route"},
+        "spec": {
+            "parentRefs": [parent],
+            "rules": [{"backendRefs": [{"name": "gone", "port": 80}]}],
+        },
+    }
+    group = f"{POLICY}/v1beta3"
+    await cluster.client.create(cluster.path("httproutes", "", group), route)
+    flags = ("--controller-namespace", cluster.namespace)
+    async with running(api_server.kubeconfig, *flags), asyncio.timeout(PATIENCE_SECONDS):
+        (entry,) = await status_of(cluster, cluster.path("httproutes", "route", group))
+    assert entry["parentRef"] == parent
+    reasons = {condition["type"]: condition["reason"] for condition in entry["conditions"]}
+    assert reasons == {"Accepted": "Accepted", "ResolvedRefs": "BackendNotFound"}
+    path = cluster.path("leases", "policy-controller-write", "apis/coordination.k8s.io/v1")
+    assert (await cluster.client.get(path))["spec"]["holderIdentity"]

@@ -31,6 +31,10 @@ class Follower:
         for watch in self.watches:
             await watch.settled.wait()
 
+    def path_of(self, kind: str, namespace: str, name: str) -> str:
+        watch = next(watch for watch in self.watches if watch.kind.name == kind)
+        return watch.path_of(namespace, name)
+
     @property
     def is_settled(self) -> bool:
         return all(watch.settled.is_set() for watch in self.watches)

@@ -88,6 +88,11 @@ class Watch:
         self._resource_version: str | None = None
         self._path = kind.paths[0]
 
+    def path_of(self, namespace: str, name: str) -> str:
+        """One namespaced object's, in the version that is watched."""
+        root, _, plural = self._path.rpartition("/")
+        return f"{root}/namespaces/{namespace}/{plural}/{name}"
+
     @property
     def selectors(self) -> dict[str, str | None]:
         return {
