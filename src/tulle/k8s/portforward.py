@@ -10,7 +10,7 @@ from urllib.parse import quote
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tulle.k8s.client import Client, Unreachable, api_error, tls_context
+from tulle.k8s.client import ApiError, Client, Unreachable, api_error, tls_context
 
 # Channel 0 carries bytes, channel 1 an error text; each opens with the port, little endian.
 PROTOCOL = "v4.channel.k8s.io"
@@ -41,23 +41,33 @@ async def forwarded(
     local: int = 0,
 ) -> AsyncIterator[Forward]:
     """Forwards while the block runs. Each connection to the local port is one to the pod."""
-    forward = Forward(0)
+    forward, carried, idle = Forward(0), set[asyncio.StreamWriter](), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        carried.add(writer)
         try:
             await _carry(client, namespace, pod, port, reader, writer)
-        except (PortForwardError, Unreachable, OSError) as error:
+        except (ApiError, PortForwardError, Unreachable, OSError) as error:
             forward.failure = str(error)
         finally:
             writer.close()
+            carried.discard(writer)
+            idle.set()
 
     # The first connection to the pod shows at once whether it can be reached at all.
     async with _dialled(client, namespace, pod, port):
         pass
     server = await asyncio.start_server(serve, address, local)
-    async with server:
-        forward.port = int(server.sockets[0].getsockname()[1])
+    forward.port = int(server.sockets[0].getsockname()[1])
+    try:
         yield forward
+    finally:
+        server.close()
+        for writer in tuple(carried):
+            writer.close()
+        while carried:
+            idle.clear()
+            await idle.wait()
 
 
 @contextlib.asynccontextmanager
@@ -78,6 +88,7 @@ async def _dialled(
             additional_headers=await client.headers(),
             compression=None,
             max_size=None,
+            close_timeout=1,
             proxy=None,
             **{key: value for key, value in options.items() if value is not None},
         )
