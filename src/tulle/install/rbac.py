@@ -42,6 +42,13 @@ DESTINATION_RULES = [
     rule("policy.linkerd.io", POLICY_KINDS, READ),
     rule("gateway.networking.k8s.io", GATEWAY_KINDS, READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
+    rule("policy.linkerd.io", ["httproutes/status"], ["update"]),
+    rule("gateway.networking.k8s.io", [f"{kind}/status" for kind in GATEWAY_KINDS], ["update"]),
+]
+# The lease by which one replica is the one to write. Kubernetes cannot limit `create` to a name.
+DESTINATION_LOCAL_RULES = [
+    rule("coordination.k8s.io", ["leases"], ["create"]),
+    rule("coordination.k8s.io", ["leases"], ["get", "update"], [names.POLICY_WRITE_LEASE]),
 ]
 
 INJECTOR_RULES = [
@@ -62,6 +69,7 @@ def accounts(place: Place) -> list[Json]:
         *_cluster_role(place, names.IDENTITY, "identity", IDENTITY_RULES),
         *_cluster_role(place, names.DESTINATION, "destination", DESTINATION_RULES),
         *_cluster_role(place, names.PROXY_INJECTOR, injector, INJECTOR_RULES),
+        *_role(place, names.DESTINATION, "destination", DESTINATION_LOCAL_RULES),
     ]
 
 
@@ -84,6 +92,21 @@ def _cluster_role(place: Place, account: str, component: str, rules: list[Json])
             name,
             component,
             roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
+            subjects=[_subject(place, account)],
+        ),
+    ]
+
+
+def _role(place: Place, account: str, component: str, rules: list[Json]) -> list[Json]:
+    version = f"{RBAC}/v1"
+    return [
+        place.object(version, "Role", account, component, rules=rules),
+        place.object(
+            version,
+            "RoleBinding",
+            account,
+            component,
+            roleRef={"apiGroup": RBAC, "kind": "Role", "name": account},
             subjects=[_subject(place, account)],
         ),
     ]
