@@ -1,12 +1,10 @@
 """Brings a cluster up and takes it down; every step may be repeated, so `up` also repairs."""
 
 import base64
-import fcntl
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -31,6 +29,7 @@ from tulle.local import (
 )
 from tulle.local.api import Api, ApiFailed
 from tulle.local.errors import LocalError, NotRunning, StartTimeout
+from tulle.local.locks import held
 from tulle.local.paths import Caches
 from tulle.local.plan import Plan
 
@@ -55,7 +54,7 @@ def up(root: Path, caches: Caches, name: str, say: Say) -> Up:
     """Boot, or complete, the cluster; returns when its node is Ready and its DNS answers."""
     chosen = _claim(root, name)
     chosen.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_one(chosen):
+    with held(chosen.directory, lambda: say(f"another launcher works on {name}: waiting")):
         provisions = provision.ensure(caches, say)
         leaves = pki.leaves(chosen.node, chosen.node_address, chosen.api_address, chosen.domain)
         pki.ensure(chosen.pki, leaves, chosen.server, chosen.context)
@@ -232,14 +231,3 @@ def _await(component: str, chosen: Plan, is_true: Callable[[], bool]) -> None:
 
 def _short(image: str) -> str:
     return image.removeprefix("docker.io/")
-
-
-@contextmanager
-def _only_one(chosen: Plan) -> Iterator[None]:
-    """Two launchers of one cluster would both boot it: the second waits."""
-    descriptor = os.open(chosen.directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -4,12 +4,9 @@ Each index has a link of its own to the host and a 10.N.0.0/16 that is cut into 
 LoadBalancer addresses, so that clusters of different names run side by side.
 """
 
-import fcntl
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 from tulle import names
 from tulle.local.components import SECURE_PORT
 from tulle.local.errors import LocalError
+from tulle.local.locks import held
 
 DEFAULT_NAME = "local"
 CLUSTERS = 16
@@ -138,7 +136,7 @@ def claim(root: Path, name: str, taken: Iterable[IPv4Network]) -> Plan:
     """The plan of `name`; a new name gets an index of its own, which it keeps until released."""
     check_name(name)
     root.mkdir(parents=True, exist_ok=True, mode=0o755)
-    with _locked(root):
+    with held(root):
         registered = _read(root)
         if name not in registered:
             registered = {**registered, name: first_free(registered.values(), taken)}
@@ -161,7 +159,7 @@ def release(root: Path, name: str) -> None:
     """Forget `name`; with the last name the root goes too, unless others put things there."""
     if not root.exists():
         return
-    with _locked(root):
+    with held(root):
         remaining = {other: index for other, index in _read(root).items() if other != name}
         _write(root, remaining)
         if not remaining:
@@ -182,13 +180,3 @@ def _write(root: Path, registered: Mapping[str, int]) -> None:
     fresh = root / f"{REGISTRY}.new"
     fresh.write_text(json.dumps(registered, indent=1) + "\n")
     fresh.replace(root / REGISTRY)
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tulle.local import binaries, compile, debian, download, gateway, images
 from tulle.local.binaries import Binary
 from tulle.local.debian import Packages
+from tulle.local.locks import held
 from tulle.local.paths import Caches, make_folder
 
 Say = Callable[[str], None]
@@ -22,6 +23,11 @@ def ensure(caches: Caches, say: Say) -> Provisions:
     """The cache, else the release servers, else a build. Quick when the cache has all."""
     for folder in (caches.bin, caches.images, caches.deb.parent):
         make_folder(folder)
+    with held(caches.root, lambda: say("another launcher fills the cache: waiting")):
+        return _fill(caches, say)
+
+
+def _fill(caches: Caches, say: Say) -> Provisions:
     packages = debian.ensure(caches.deb, say)
     absent = binaries.missing(caches.bin, binaries.needed())
     if absent:
