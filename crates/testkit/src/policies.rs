@@ -80,7 +80,7 @@ pub fn detected_with(
         }),
         http1: Some(Http1 {
             routes: vec![route.clone()],
-            failure_accrual: failure_accrual.clone(),
+            failure_accrual,
         }),
         http2: Some(Http2 {
             routes: vec![route],
@@ -161,7 +161,6 @@ pub fn consecutive_failures(max_failures: u32, min_backoff: Duration) -> outboun
                 max_backoff: duration(Duration::from_secs(60)),
                 ..outbound::ExponentialBackoff::default()
             }),
-            ..ConsecutiveFailures::default()
         })),
         ..outbound::FailureAccrual::default()
     }
