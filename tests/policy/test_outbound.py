@@ -135,7 +135,7 @@ def test_matches_filters_and_timeouts(web):
         },
         {"type": "URLRewrite", "urlRewrite": {}},
     ]
-    timeouts = {"request": "10s", "backendRequest": "0s"}
+    timeouts = {"request": "10s", "backendRequest": "500ms"}
     spec = {
         "parentRefs": [PARENT],
         "hostnames": ["*.example.com", "web"],
@@ -156,6 +156,7 @@ def test_matches_filters_and_timeouts(web):
     ]
     assert made.filters[2].redirect.status == 301
     assert made.timeouts.request.seconds == 10
+    assert made.timeouts.response.nanos == 500_000_000
 
 
 def test_routes_come_by_age_then_by_name(web):
@@ -247,9 +248,22 @@ def test_a_traffic_split_divides_http_and_bytes(web):
         assert weights(route.rules[0].backends) == {"web": 3000, "web-v2": 1000}
 
 
-def egress(world, name, namespace="shop", policy="Allow", networks=None):
+def egress(world, name, namespace="shop", policy="Allow", networks=None, **rest):
     spec = {"trafficPolicy": policy, "networks": networks or []}
-    world.policy("EgressNetwork", name, spec, namespace=namespace)
+    world.policy("EgressNetwork", name, spec, namespace=namespace, **rest)
+
+
+def test_annotations_of_an_egress_network(world):
+    egress(world, "all", annotations=SETTINGS)
+    found = policy(world, "203.0.113.9:443")
+    assert found.protocol.detect.http1.failure_accrual.HasField("consecutive_failures")
+    assert http(found)[0].rules[0].timeouts.request.seconds == 2
+
+
+def test_a_time_out_of_zero_is_none(web):
+    spec = {"parentRefs": [PARENT], "rules": [rule(timeouts={"request": "0s"})]}
+    web.policy("HTTPRoute", "route", spec)
+    assert not http(policy(web))[0].rules[0].timeouts.HasField("request")
 
 
 def test_an_egress_network_allows_or_denies_what_leaves(world):

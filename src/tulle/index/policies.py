@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
 
+from tulle.index.objects import settings_of
 from tulle.routes import CORE_GROUP, Reference
 
 Json = dict[str, Any]
@@ -222,6 +223,7 @@ class EgressNetwork:
     created: str
     is_allowed: bool
     networks: tuple[NetworkMatch, ...]  # empty: everything outside the cluster's networks
+    settings: tuple[tuple[str, str], ...]  # annotations of retries, timeouts and failure accrual
 
 
 def egress_network(item: Json) -> EgressNetwork:
@@ -232,4 +234,5 @@ def egress_network(item: Json) -> EgressNetwork:
         metadata.get("creationTimestamp") or "",
         spec.get("trafficPolicy") == "Allow",
         tuple(network_match(entry) for entry in spec.get("networks") or ()),
+        settings_of(item),
     )

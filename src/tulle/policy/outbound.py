@@ -201,11 +201,13 @@ class OutboundView:
             namespace=network.namespace,
             port=target.port,
         )
+        annotations = dict(network.settings)
         parent = messages.Parent(
             metadata=metadata,
             backend=forward(metadata, target.address, target.port),
-            settings={},
+            settings=annotations,
             share=lambda backend: self._share(reader, backend),
+            accrual=settings.accrual(annotations),
             is_allowed=network.is_allowed,
         )
         reference = Reference(

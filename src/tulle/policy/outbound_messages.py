@@ -123,9 +123,12 @@ def _retry(kind: Any, found: Retry | None) -> Any:
 def _chosen(parent: Parent, route: Route, rule: Rule, is_grpc: bool) -> tuple[Timeouts, Any]:
     """A route's annotations replace the Service's as a whole."""
     own = dict(route.settings)
-    found = timeouts(own)
-    if found.request is None and rule.request_seconds is not None:
-        found = Timeouts(rule.request_seconds, found.response, found.idle)
+    given = timeouts(own)
+    found = Timeouts(
+        rule.request_seconds if given.request is None else given.request,
+        rule.backend_request_seconds if given.response is None else given.response,
+        given.idle,
+    )
     if found == Timeouts():
         found = timeouts(parent.settings)
     return found, retry(own, is_grpc=is_grpc) or retry(parent.settings, is_grpc=is_grpc)
