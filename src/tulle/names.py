@@ -20,6 +20,9 @@ IDENTITY: Final = "tulle-identity"  # Deployment, ServiceAccount and Service
 DESTINATION: Final = "tulle-destination"  # Deployment and ServiceAccount
 PROXY_INJECTOR: Final = "tulle-proxy-injector"  # Deployment, ServiceAccount and Service
 
+METRICS_API: Final = "metrics-api"  # in the namespace of viz: Deployment, account and Service
+PROMETHEUS: Final = "prometheus"
+
 IDENTITY_HEADLESS_SERVICE: Final = "tulle-identity-headless"
 DESTINATION_SERVICE: Final = "tulle-dst"
 DESTINATION_HEADLESS_SERVICE: Final = "tulle-dst-headless"
@@ -42,6 +45,25 @@ IDENTITY_VOLUME: Final = "tulle-identity-end-entity"
 TOKEN_VOLUME: Final = "tulle-identity-token"
 XTABLES_VOLUME: Final = "tulle-proxy-init-xtables-lock"
 PODINFO_VOLUME: Final = "tulle-podinfo"
+
+# --- tap and the dashboard: Deployments, Services and ServiceAccounts of the viz namespace ---
+
+TAP: Final = "tap"
+TAP_INJECTOR: Final = "tap-injector"
+WEB: Final = "web"
+TAP_TLS_SECRET: Final = "tap-k8s-tls"
+TAP_INJECTOR_TLS_SECRET: Final = "tap-injector-k8s-tls"
+TAP_INJECTOR_WEBHOOK_CONFIG: Final = "tulle-tap-injector-webhook-config"
+TAP_ADMIN_ROLE: Final = "tulle-tulle-viz-tap-admin"  # for users to be bound to
+TAP_HTTPS_PORT: Final = 8089
+TAP_ADMIN_PORT: Final = 9998
+TAP_INJECTOR_HTTPS_PORT: Final = 8443
+TAP_INJECTOR_ADMIN_PORT: Final = 9995
+METRICS_API_PORT: Final = 8085
+METRICS_API_ADMIN_PORT: Final = 9995
+PROMETHEUS_PORT: Final = 9090
+WEB_PORT: Final = 8084
+WEB_ADMIN_PORT: Final = 9994
 
 # --- images ---
 
@@ -109,11 +131,20 @@ CONTROL_NAMESPACE_LABEL: Final = "linkerd.io/control-plane-ns"
 WORKLOAD_NAMESPACE_LABEL: Final = "linkerd.io/workload-ns"
 COMPONENT_LABEL: Final = "linkerd.io/control-plane-component"
 EXTENSION_LABEL: Final = "linkerd.io/extension"
+VIZ_EXTENSION: Final = "viz"  # the extension's name in that label
+VIZ_COMPONENT_LABEL: Final = "component"
 PROXY_OWNER_LABEL_PREFIX: Final = "linkerd.io/proxy-"  # then the owner's kind, lower case
 ADMISSION_WEBHOOKS_LABEL: Final = "config.linkerd.io/admission-webhooks"
 CNI_RESOURCE_LABEL: Final = "linkerd.io/cni-resource"
 IS_CONTROL_PLANE_LABEL: Final = "linkerd.io/is-control-plane"
 
+TAP_GROUP: Final = "tap.linkerd.io"
+TAP_VERSION: Final = "v1alpha1"
+TAP_ENABLED_ANNOTATION: Final = "viz.linkerd.io/tap-enabled"
+TAP_DISABLED_ANNOTATION: Final = "viz.linkerd.io/disable-tap"
+REQUIRE_IDENTITY_HEADER: Final = "l5d-require-id"
+TAP_CLIENT_VARIABLE: Final = "LINKERD2_PROXY_TAP_SVC_NAME"
+TAP_INJECTOR_WEBHOOK: Final = "tap-injector.linkerd.io"
 INJECTOR_WEBHOOK: Final = "linkerd-proxy-injector.linkerd.io"
 IDENTITY_AUDIENCE: Final = "identity.l5d.io"
 LINKERD_ISSUER_SCHEME: Final = "linkerd.io/tls"

@@ -38,6 +38,16 @@ def high_availability_values() -> Json:
     return values
 
 
+def viz_values() -> Json:
+    values: Json = copy.deepcopy(_document("tulle-viz/values.yaml"))
+    return values
+
+
+def viz_high_availability_values() -> Json:
+    values: Json = copy.deepcopy(_document("tulle-viz/values-ha.yaml"))
+    return values
+
+
 def resource_definitions(namespace: str = names.CONTROL_NAMESPACE) -> list[Json]:
     """The CustomResourceDefinitions of the chart tulle-crds, as Helm would render them."""
     found = []

@@ -54,16 +54,22 @@ def values_from(given: Given, stored: Json | None = None) -> Json:
     found = charts.default_values()
     if given.high_availability:
         found = merge(found, charts.high_availability_values(), source="values-ha.yaml")
+    found = complete(layered(found, given, stored))
+    validate(found)
+    return found
+
+
+def layered(base: Json, given: Given, stored: Json | None = None) -> Json:
+    """What is given, laid on the defaults; a key that they do not know is refused."""
     layers: list[tuple[str, Json]] = [("the stored values", stored or {})]
     layers += [(path, read_values_file(path)) for path in given.files]
     layers += [("--set", parse_set(text)) for text in given.settings]
     layers += [("--set-string", parse_set(text, as_text=True)) for text in given.texts]
     layers += [("--set-file", parse_set_file(text)) for text in given.contents]
     layers.append(("the flags", given.flags or {}))
+    found = base
     for source, layer in layers:
         found = merge(found, layer, source=source)
-    found = complete(found)
-    validate(found)
     return found
 
 

@@ -23,6 +23,11 @@ FREE_MAPS = frozenset(
         "identityResources",
         "destinationResources",
         "proxyInjectorResources",
+        "metricsAPI.resources",
+        "prometheus.resources",
+        "tap.resources",
+        "tapInjector.resources",
+        "dashboard.resources",
         "proxy.tracing.labels",
     }
 )

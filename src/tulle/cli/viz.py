@@ -1,0 +1,50 @@
+"""`tulle viz`: finds the command and reads only its module."""
+
+import importlib
+import importlib.util
+
+import click
+
+from tulle.cli.target import Group
+
+# Name: the module that exports `command`, and one line of help.
+COMMANDS = {
+    "check": ("tulle.cli.viz_check", "Check that viz is well"),
+    "dashboard": ("tulle.cli.dashboard", "Open the dashboard"),
+    "edges": ("tulle.cli.edges", "Who talks to whom, and whether it is secured"),
+    "install": ("tulle.cli.viz_install", "Print the manifests of viz"),
+    "list": ("tulle.cli.viz_list", "List the pods whose traffic can be tapped"),
+    "routes": ("tulle.cli.routes", "Success, rate and latency of each route"),
+    "stat": ("tulle.cli.stat", "Success, rate and latency of workloads"),
+    "tap": ("tulle.cli.tap", "Watch requests as they happen"),
+    "top": ("tulle.cli.top", "The busiest paths, live"),
+    "uninstall": ("tulle.cli.viz_uninstall", "Print all of viz that an uninstall deletes"),
+}
+
+
+class VizGroup(Group):
+    """Its commands are modules; one whose module is not there does not exist."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [name for name, (module, _) in COMMANDS.items() if _exists(module)]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        module = COMMANDS.get(name, ("", ""))[0]
+        if not module or not _exists(module):
+            return None
+        found: click.Command = importlib.import_module(module).command
+        return found
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, COMMANDS[name][1]) for name in self.list_commands(context)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _exists(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+@click.group("viz", cls=VizGroup)
+def command() -> None:
+    """Metrics, live traffic and the dashboard."""

@@ -1,0 +1,70 @@
+"""The extension viz as Kubernetes objects: each component is a module that renders its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tulle import names
+from tulle.install import charts, viz_metrics, viz_prometheus
+from tulle.install.plan import Given, layered
+from tulle.install.validate import DURATION
+from tulle.install.values import BadValue, merge
+from tulle.install.viz_objects import Viz, VizPlace
+
+Json = dict[str, Any]
+
+# In the order in which they are applied.
+COMPONENTS: tuple[Callable[[Viz], list[Json]], ...] = (
+    viz_metrics.objects,
+    viz_prometheus.objects,
+)
+
+
+def values_from(given: Given, control: Json) -> Json:
+    """Defaults, HA's, files, --set; what is empty is taken from the control plane's values."""
+    found = charts.viz_values()
+    if given.high_availability:
+        found = merge(found, charts.viz_high_availability_values(), source="values-ha.yaml")
+    found = layered(found, given)
+    found["clusterDomain"] = found["clusterDomain"] or control.get("clusterDomain")
+    found["clusterDomain"] = found["clusterDomain"] or names.CLUSTER_DOMAIN
+    trust = found["identityTrustDomain"] or control.get("identityTrustDomain")
+    found["identityTrustDomain"] = trust or found["clusterDomain"]
+    found["controllerImageVersion"] = found["controllerImageVersion"] or names.VERSION
+    for part in found.values():
+        if isinstance(part, dict) and isinstance(part.get("image"), dict):
+            part["image"]["version"] = part["image"]["version"] or names.VERSION
+    _validate(found)
+    return found
+
+
+def _validate(values: Json) -> None:
+    prometheus = values["prometheus"]
+    for key in ("scrapeInterval", "retention"):
+        if not DURATION.match(prometheus[key]):
+            raise BadValue(
+                f"prometheus.{key}: {prometheus[key]!r} is not a duration such as 10s or 6h"
+            )
+    if not prometheus["enabled"] and not values["prometheusUrl"]:
+        raise BadValue("prometheus.enabled=false needs prometheusUrl, the address of another one")
+
+
+def render(
+    values: Json,
+    namespace: str = names.VIZ_NAMESPACE,
+    secrets: dict[str, dict[str, str]] | None = None,
+) -> list[Json]:
+    """Every object of the extension. `secrets` are those that an earlier install stored."""
+    created_by = f"{names.PROGRAM}/cli {names.VERSION}"
+    viz = Viz(VizPlace(namespace, created_by, values["commonLabels"]), values, secrets or {})
+    return [_namespace(viz), *(item for objects in COMPONENTS for item in objects(viz))]
+
+
+def _namespace(viz: Viz) -> Json:
+    found = viz.place.cluster_object("v1", "Namespace", viz.namespace)
+    # The init container of each proxy sets iptables rules, which the restricted level forbids.
+    found["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "privileged"
+    if viz.values["prometheusUrl"]:
+        found["metadata"]["annotations"] = {
+            "viz.linkerd.io/external-prometheus": viz.values["prometheusUrl"]
+        }
+    return found

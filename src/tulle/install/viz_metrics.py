@@ -1,0 +1,69 @@
+"""The objects of metrics-api, which answers stat, edges and the dashboard."""
+
+from typing import Any
+
+from tulle import names
+from tulle.install.rbac import rule
+from tulle.install.viz_objects import (
+    Viz,
+    VizComponent,
+    account,
+    allowed_accounts,
+    cluster_role,
+    controller_image,
+    deployment,
+    logging_flags,
+    server,
+    service,
+)
+
+Json = dict[str, Any]
+
+NAME = names.METRICS_API
+READ = ["get", "list"]
+RULES = [
+    rule("", ["namespaces", "pods", "replicationcontrollers", "services"], READ),
+    rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], READ),
+    rule("batch", ["cronjobs", "jobs"], READ),
+    rule("split.smi-spec.io", ["trafficsplits"], READ),
+]
+TRUSTED = ["web"]  # the accounts that may ask; the command line comes by a port-forward
+
+
+def prometheus_url(viz: Viz) -> str:
+    given = str(viz.values["prometheusUrl"])
+    host = f"{names.PROMETHEUS}.{viz.namespace}.svc.{viz.values['clusterDomain']}"
+    return given or f"http://{host}:{names.PROMETHEUS_PORT}"
+
+
+def objects(viz: Viz) -> list[Json]:
+    return [
+        account(viz, NAME),
+        *cluster_role(viz, NAME, RULES),
+        service(viz, NAME, {"http": (names.METRICS_API_PORT, "http")}),
+        deployment(viz, _component(viz)),
+        server(viz, NAME, NAME, "http", "HTTP/1"),
+        *allowed_accounts(viz, NAME, NAME, TRUSTED),
+    ]
+
+
+def _component(viz: Viz) -> VizComponent:
+    values = viz.values
+    arguments = [
+        f"--controller-namespace={viz.control_namespace}",
+        f"--cluster-domain={values['clusterDomain']}",
+        f"--prometheus-url={prometheus_url(viz)}",
+        *logging_flags(values),
+    ]
+    admin = names.METRICS_API_ADMIN_PORT
+    return VizComponent(
+        NAME,
+        controller_image(values),
+        {"http": names.METRICS_API_PORT, "admin": admin},
+        ["python3", "-m", "tulle.viz.metrics_api"],
+        arguments,
+        ("/ready", "admin"),
+        ("/live", "admin"),
+        values["metricsAPI"]["resources"],
+        values["metricsAPI"]["replicas"],
+    )

@@ -1,0 +1,70 @@
+"""The objects of Prometheus, which scrapes every proxy by mutual TLS through its own."""
+
+from typing import Any
+
+import yaml
+
+from tulle import names
+from tulle.install.objects import config_map, digest
+from tulle.install.rbac import rule
+from tulle.install.viz_objects import (
+    Viz,
+    VizComponent,
+    account,
+    allowed_accounts,
+    cluster_role,
+    deployment,
+    server,
+    service,
+)
+from tulle.install.viz_scrape import configuration
+
+Json = dict[str, Any]
+
+NAME = names.PROMETHEUS
+CONFIG = "prometheus-config"
+CONFIG_DIR = "/etc/prometheus"
+DATA_DIR = "/data"
+RULES = [rule("", ["pods"], ["get", "list", "watch"])]
+ADMIN_SERVER = "prometheus-admin"
+
+
+def objects(viz: Viz) -> list[Json]:
+    if not viz.values["prometheus"]["enabled"]:
+        return []
+    text = yaml.safe_dump(configuration(viz), sort_keys=False)
+    return [
+        account(viz, NAME),
+        *cluster_role(viz, NAME, RULES),
+        config_map(viz.place, CONFIG, NAME, {"prometheus.yml": text}),
+        service(viz, NAME, {"admin": (names.PROMETHEUS_PORT, "admin")}),
+        deployment(viz, _component(viz, digest(text))),
+        server(viz, ADMIN_SERVER, NAME, "admin", "HTTP/1"),
+        *allowed_accounts(viz, ADMIN_SERVER, NAME, [names.METRICS_API]),
+    ]
+
+
+def _component(viz: Viz, checksum: str) -> VizComponent:
+    settings = viz.values["prometheus"]
+    image = settings["image"]
+    data: Json = {"name": "data", "emptyDir": {"sizeLimit": settings["volumeSize"]}}
+    config: Json = {"name": "config", "configMap": {"name": CONFIG}}
+    return VizComponent(
+        NAME,
+        f"{image['name']}:{image['version']}",
+        {"admin": names.PROMETHEUS_PORT},
+        [],
+        [
+            f"--config.file={CONFIG_DIR}/prometheus.yml",
+            f"--storage.tsdb.path={DATA_DIR}",
+            f"--storage.tsdb.retention.time={settings['retention']}",
+            f"--storage.tsdb.retention.size={settings['retentionSize']}",
+            f"--web.listen-address=:{names.PROMETHEUS_PORT}",
+            f"--log.level={settings['logLevel']}",
+        ],
+        ("/-/ready", "admin"),
+        ("/-/healthy", "admin"),
+        settings["resources"],
+        annotations={"checksum/config": checksum},
+        mounts=[(data, DATA_DIR, False), (config, CONFIG_DIR, True)],
+    )
