@@ -222,3 +222,36 @@ def test_prune_finds_what_no_install_has(cluster, installed, kubectl):
     assert found == [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "old", "namespace": "mesh"}}
     ]
+
+
+SERVER = """\
+apiVersion: policy.linkerd.io/v1beta3
+kind: Server
+metadata: {name: http, namespace: default}
+spec: {podSelector: {}, port: 80}
+---
+apiVersion: policy.linkerd.io/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: anyone, namespace: default}
+spec:
+  targetRef: {group: policy.linkerd.io, kind: Server, name: http}
+  requiredAuthenticationRefs: []
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: default}
+spec: {containers: [{name: web, image: "web:1"}], automountServiceAccountToken: false}
+"""
+
+
+def test_authz_lists_what_holds(cluster, definitions, kubectl):
+    account = '{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}'
+    kubectl("apply", "-n", "default", "-f", "-", stdin=account)
+    kubectl("apply", "-f", "-", stdin=SERVER)
+    done = cluster("authz", "po/web", "-n", "default")
+    kubectl("delete", "--force", "-f", "-", stdin=SERVER)
+    assert done.stdout.split() == [
+        *("ROUTE", "SERVER", "AUTHORIZATION_POLICY", "SERVER_AUTHORIZATION"),
+        *("*", "http", "anyone"),
+    ]
+    assert "does not exist in the namespace" in cluster("authz", "po/no", "-n", "default").stderr

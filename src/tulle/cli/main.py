@@ -14,6 +14,7 @@ from tulle.cli.target import Group
 
 # Name: the module that exports `command`, and one line of help.
 COMMANDS = {
+    "authz": ("tulle.cli.authz", "List the authorizations that hold for pods"),
     "check": ("tulle.cli.check", "Check that the mesh, or a cluster for it, is well"),
     "completion": ("tulle.cli.completion", "Print a shell's completion script"),
     "diagnostics": ("tulle.cli.diagnostics", "Look into proxies and the control plane"),
