@@ -22,6 +22,7 @@ use crate::drain;
 use crate::orig_dst::OrigDst;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::name::Identity;
 
 /// What sysexits.h calls EX_USAGE: the settings are wrong, and restarting will not help.
 const EXIT_USAGE: u8 = 64;
@@ -86,6 +87,7 @@ pub struct Surroundings {
 #[derive(Clone, Debug)]
 pub struct Addresses {
     pub admin: SocketAddr,
+    pub tap: Option<SocketAddr>,
     pub inbound: SocketAddr,
     pub outbound: Vec<SocketAddr>,
 }
@@ -116,6 +118,10 @@ pub async fn run(
         shutdown: config.admin.is_shutdown_enabled.then_some(stop),
         environment: std::env::vars().collect(),
     });
+    if let (Some(listener), Some(tap)) = (listeners.tap, &config.tap) {
+        let permitted = Identity::new(&tap.client);
+        listen::serve_tap(listener, permitted, &parts.keys, &parts.taps);
+    }
     listen::serve_admin(listeners.admin, admin, &parts.inbound);
     tokio::select! {
         () = wait_certified(certified) => ready.release(),

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 pub use events::Tapped;
 use matcher::{InvalidMatch, Match};
-pub use server::serve;
+pub use server::{accept, serve};
 
 use crate::telemetry::labels::{Direction, Tls};
 
@@ -34,8 +34,14 @@ pub struct Seen<'a> {
     pub destination_labels: &'a BTreeMap<String, String>,
     pub route_labels: &'a BTreeMap<String, String>,
     pub authority: &'a str,
-    pub request: &'a http::request::Parts,
+    pub method: &'a http::Method,
+    pub uri: &'a http::Uri,
+    pub version: http::Version,
+    pub headers: &'a http::HeaderMap,
 }
+
+/// An empty set of labels, to borrow.
+pub static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
 /// Who watches now. Shared by both directions and the server.
 #[derive(Default)]

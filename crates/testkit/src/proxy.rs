@@ -12,6 +12,8 @@ use tulle_proxy::config::Config;
 use tulle_proxy::orig_dst::OrigDst;
 use tulle_proxy::run::{Addresses, StartError, Surroundings, run};
 use tulle_proxy::telemetry::log;
+use tulle_proxy::tls::keys::Keys;
+use tulle_proxy::tls::name::Identity;
 
 use crate::certificates::write_identity;
 use crate::client;
@@ -47,10 +49,7 @@ impl Proxy {
 
     /// Listening, perhaps not certified yet.
     pub async fn begin(plane: &ControlPlane, name: &str, variables: &[(&str, &str)]) -> Self {
-        let number = NEXT.fetch_add(1, Relaxed);
-        let directory = format!("tulle-proxy-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(directory);
-        std::fs::create_dir_all(&directory).expect("the temporary directory is ours");
+        let directory = new_directory();
         write_identity(&directory, name).expect("it can be written");
         std::fs::write(directory.join("token"), "a token").expect("it can be written");
         let environment = plane.environment(name, &directory).into_iter();
@@ -99,6 +98,22 @@ impl Proxy {
             .unwrap_or_else(PoisonError::into_inner);
         redirects.insert(ip, target);
         SocketAddr::new(ip, port)
+    }
+
+    /// A control-plane client's keys, certified for `name`: to connect as somebody else.
+    pub fn keys(plane: &ControlPlane, name: &str) -> Arc<Keys> {
+        let directory = new_directory();
+        write_identity(&directory, name).expect("it can be written");
+        let anchors = plane.authority().anchors_pem();
+        let keys = Keys::load(&directory, anchors, Identity::new(name));
+        let keys = keys.expect("its files are there");
+        let _ = std::fs::remove_dir_all(&directory);
+        let (leaf, expires) = plane
+            .authority()
+            .sign(keys.csr(), Duration::from_secs(3_600))
+            .expect("the CSR is right");
+        keys.renew(vec![leaf], expires).expect("the leaf is right");
+        Arc::new(keys)
     }
 
     pub async fn ready(&self) {
@@ -152,6 +167,14 @@ impl Drop for Proxy {
         }
         let _ = std::fs::remove_dir_all(&self.directory);
     }
+}
+
+fn new_directory() -> PathBuf {
+    let number = NEXT.fetch_add(1, Relaxed);
+    let directory = format!("tulle-proxy-{}-{number}", std::process::id());
+    let directory = std::env::temp_dir().join(directory);
+    std::fs::create_dir_all(&directory).expect("the temporary directory is ours");
+    directory
 }
 
 fn orig_dst(redirects: &Redirects) -> OrigDst {

@@ -26,6 +26,8 @@ use crate::exchange::prefixed::Prefixed;
 use crate::exchange::serve::Http2Settings;
 use crate::orig_dst::OrigDst;
 use crate::outbound::opaque::read_sni;
+use crate::tap::Taps;
+use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::keys::Keys;
 use crate::tls::name::Identity;
@@ -46,6 +48,8 @@ pub struct Inbound {
     /// The pod's own addresses; empty allows any.
     pub ips: Vec<IpAddr>,
     pub metrics: Arc<Metrics>,
+    pub taps: Arc<Taps>,
+    pub access_log: Option<AccessLog>,
     pub http2: Http2Settings,
     pub keepalive: Option<Duration>,
     pub user_timeout: Option<Duration>,
@@ -400,6 +404,8 @@ impl Arrival {
                 None => http::Application::Dialled(self.inbound.application(self.target)),
             },
             metrics: Arc::clone(&self.inbound.metrics),
+            taps: Arc::clone(&self.inbound.taps),
+            access_log: self.inbound.access_log.clone(),
             policy: self.policy,
             client: self.client,
             tls: self.tls,

@@ -30,7 +30,9 @@ use crate::exchange::serve::{self, Http2Settings};
 use crate::exchange::{orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
 use crate::route::select::Selected;
-use crate::telemetry::labels::{Direction, Labels};
+use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
 use crate::telemetry::metrics::{Class, Counter, HttpEndpointMetrics, Metrics};
 
 const L5D_CLIENT_ID: HeaderName = HeaderName::from_static("l5d-client-id");
@@ -48,6 +50,8 @@ pub struct Session {
     pub application: Application,
     pub is_http2: bool,
     pub metrics: Arc<Metrics>,
+    pub taps: Arc<Taps>,
+    pub access_log: Option<AccessLog>,
     pub client_id: Option<HeaderValue>,
     pub verdicts: Mutex<Verdicts>,
 }
@@ -95,7 +99,22 @@ where
 }
 
 impl Session {
-    async fn handle(&self, mut request: Request<Incoming>) -> Response<Body> {
+    /// What the client sees, written to the access log when it is through.
+    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+        let client_id = self.tls.identity().map(|id| id.as_str());
+        let log = self.access_log.as_ref();
+        let entry = log.map(|log| log.begin(self.client, client_id, &request));
+        let response = self.answer(request).await;
+        match entry {
+            Some(mut entry) => {
+                entry.answered(&response);
+                response.map(|body| body.also_observed_by(Box::new(entry)))
+            }
+            None => response,
+        }
+    }
+
+    async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
         let is_meshed = self.tls.identity().is_some();
         let was_carried = self.is_http2 && orig_proto::downgrade(&mut request);
         let audience = Audience {
@@ -154,8 +173,36 @@ impl Session {
         }
         self.replace_headers(&mut parts);
         requests.request();
-        self.send(Request::from_parts(parts, body), requests, started)
-            .await
+        let tapped = self.tap(&parts, &host);
+        let request = Request::from_parts(parts, body);
+        let response = self.send(request, requests, started).await?;
+        match tapped {
+            Some(mut tapped) => {
+                tapped.response(&response);
+                Ok(response.map(|body| body.also_observed_by(Box::new(tapped))))
+            }
+            None => Ok(response),
+        }
+    }
+
+    fn tap(&self, parts: &Parts, host: &str) -> Option<Tapped> {
+        if !self.taps.is_watched() {
+            return None;
+        }
+        self.taps.request(&Seen {
+            direction: Direction::Inbound,
+            source: self.client,
+            source_tls: self.tls.label(),
+            destination: self.target,
+            destination_tls: Tls::None(NoTls::Loopback),
+            destination_labels: &NO_LABELS,
+            route_labels: &NO_LABELS,
+            authority: host,
+            method: &parts.method,
+            uri: &parts.uri,
+            version: parts.version,
+            headers: &parts.headers,
+        })
     }
 
     /// What a client says of itself is dropped; what it proved is told.

@@ -21,6 +21,7 @@ use crate::exchange::first::{self, First, Spoken, read_protocol};
 use crate::exchange::prefixed::Prefixed;
 use crate::exchange::serve::Http2Settings;
 use crate::orig_dst::OrigDst;
+use crate::tap::Taps;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
 use crate::telemetry::metrics::Metrics;
 
@@ -32,6 +33,7 @@ pub struct Outbound {
     pub destinations: Arc<Cache<SocketAddr, Discovered>>,
     pub orig_dst: OrigDst,
     pub metrics: Arc<Metrics>,
+    pub taps: Arc<Taps>,
     pub http2: Http2Settings,
     pub is_informed: bool,
     pub keepalive: Option<Duration>,
@@ -64,9 +66,11 @@ impl Outbound {
             .await
             .ok_or(AcceptError::Undiscovered(destination, DISCOVERY_LIMIT))?;
         let transport = self.metrics.transport(accepted(destination));
+        let client = tcp.peer_addr()?;
         let io = Counted::new(tcp, transport);
         let connection = Connection {
             outbound: self,
+            client,
             discovered,
             destination,
             drain,
@@ -85,6 +89,7 @@ fn accepted(destination: SocketAddr) -> Labels {
 
 struct Connection {
     outbound: Arc<Outbound>,
+    client: SocketAddr,
     discovered: Arc<Discovered>,
     destination: SocketAddr,
     drain: Watch,
@@ -163,10 +168,12 @@ impl Connection {
     {
         let session = Arc::new(Session {
             discovered: self.discovered,
+            client: self.client,
             destination: self.destination,
             is_http2,
             is_informed: self.outbound.is_informed,
             metrics: Arc::clone(&self.outbound.metrics),
+            taps: Arc::clone(&self.outbound.taps),
             host: std::sync::Mutex::default(),
         });
         http::serve(io, session, &self.outbound.http2, self.drain).await;

@@ -27,7 +27,8 @@ use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_
 use crate::exchange::serve::{self, Http2Settings};
 use crate::exchange::{orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
-use crate::telemetry::labels::Labels;
+use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
+use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
 use crate::telemetry::metrics::Class;
 
 const L5D_REQUIRE_ID: HeaderName = HeaderName::from_static("l5d-require-id");
@@ -35,10 +36,12 @@ const L5D_REQUIRE_ID: HeaderName = HeaderName::from_static("l5d-require-id");
 /// What the requests of one client connection share.
 pub struct Session {
     pub discovered: Arc<Discovered>,
+    pub client: SocketAddr,
     pub destination: SocketAddr,
     pub is_http2: bool,
     pub is_informed: bool,
     pub metrics: Arc<crate::telemetry::metrics::Metrics>,
+    pub taps: Arc<Taps>,
     /// Clients name the same host again and again; its parsed form is kept.
     pub host: Mutex<Option<(HeaderValue, Authority)>>,
 }
@@ -66,6 +69,7 @@ where
 
 /// A request whose rule and backend are chosen.
 struct Routed<'a> {
+    session: &'a Session,
     rule: &'a HttpRule<Arc<Backend>>,
     backend: &'a RouteBackend<Arc<Backend>>,
     authority: Authority,
@@ -107,6 +111,30 @@ impl Session {
         }
     }
 
+    /// One attempt: its destination is the endpoint.
+    fn tap(&self, to: &Endpoint, request: &Request<Body>, authority: &str) -> Option<Tapped> {
+        if !self.taps.is_watched() {
+            return None;
+        }
+        self.taps.request(&Seen {
+            direction: Direction::Outbound,
+            source: self.client,
+            source_tls: Tls::None(NoTls::Loopback),
+            destination: to.spec.address,
+            destination_tls: match &to.spec.peer {
+                Some(peer) => Tls::ToServer(peer.identity.as_str()),
+                None => Tls::None(NoTls::NotProvidedByServiceDiscovery),
+            },
+            destination_labels: &to.spec.labels,
+            route_labels: &NO_LABELS,
+            authority,
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+        })
+    }
+
     fn live(&self) -> Result<Arc<Live>, Fault> {
         let live = self.discovered.current();
         live.ok_or_else(|| Fault::unavailable("no policy is known"))
@@ -138,6 +166,7 @@ impl Session {
             return respond(answer);
         }
         let routed = Routed {
+            session: self,
             rule,
             backend,
             authority,
@@ -214,6 +243,7 @@ fn respond(answer: Answer) -> Result<Response<Body>, Fault> {
 /// What sending needs to know of a routed request.
 #[derive(Clone)]
 pub struct Sending<'a> {
+    pub session: &'a Session,
     pub rule: &'a HttpRule<Arc<Backend>>,
     pub backend: &'a Backend,
     pub authority: Authority,
@@ -224,6 +254,7 @@ pub struct Sending<'a> {
 impl<'a> From<&Routed<'a>> for Sending<'a> {
     fn from(routed: &Routed<'a>) -> Self {
         Self {
+            session: routed.session,
             rule: routed.rule,
             backend: &routed.backend.backend,
             authority: routed.authority.clone(),
@@ -242,7 +273,7 @@ pub async fn send_once(
     loop {
         let endpoint = pick::endpoint(sending.backend, deadline).await?;
         require_identity(&endpoint, sending.required.as_ref())?;
-        let cause = match send_to(&endpoint, request, &sending.authority).await {
+        let cause = match send_to(&endpoint, request, sending).await {
             Ok(response) => return Ok(response),
             Err(SendError::Failed(error)) => return Err(Fault::io(explain(&error))),
             Err(SendError::NotSent {
@@ -303,8 +334,10 @@ fn require_identity(endpoint: &Endpoint, required: Option<&HeaderValue>) -> Resu
 async fn send_to(
     endpoint: &Arc<Endpoint>,
     mut request: Request<Body>,
-    authority: &Authority,
+    sending: &Sending<'_>,
 ) -> Result<Response<Body>, SendError> {
+    let authority = &sending.authority;
+    let tapped = sending.session.tap(endpoint, &request, authority.as_str());
     let version = request.version();
     let started = Instant::now();
     let pending = endpoint.load.start(started);
@@ -314,7 +347,7 @@ async fn send_to(
     }
     if version == Version::HTTP_2 {
         let response = counted(endpoint, endpoint.pool.send_http2(request).await)?;
-        return Ok(finish(endpoint, response, pending, started, None));
+        return Ok(finish(endpoint, response, pending, started, None, tapped));
     }
     let is_upgrade = upgrade::is_asked(&request);
     if endpoint.takes_http2() && !is_upgrade {
@@ -327,7 +360,7 @@ async fn send_to(
             }
             Err(failed) => return Err(failed),
         };
-        let mut response = finish(endpoint, response, pending, started, None);
+        let mut response = finish(endpoint, response, pending, started, None, tapped);
         orig_proto::restore_response(&mut response, version);
         pass_on_close(&mut response);
         return Ok(response);
@@ -347,7 +380,7 @@ async fn send_to(
         return Ok(response.map(|_| Body::empty()));
     }
     orig_proto::strip_connection_headers(response.headers_mut());
-    let mut response = finish(endpoint, response, pending, started, Some(lease));
+    let mut response = finish(endpoint, response, pending, started, Some(lease), tapped);
     pass_on_close(&mut response);
     Ok(response)
 }
@@ -375,6 +408,7 @@ fn finish(
     pending: crate::balance::load::Pending,
     started: Instant,
     mut lease: Option<crate::connect::pool::Lease>,
+    tapped: Option<Tapped>,
 ) -> Response<Body> {
     use http_body::Body as _;
     pending.answered(Instant::now());
@@ -385,7 +419,14 @@ fn finish(
     }
     let http = endpoint.metrics.http();
     let finish = Finish::new(http, &response, started, lease, pending);
-    response.map(|body| Body::incoming(body).observed_by(Box::new(finish)))
+    let response = response.map(|body| Body::incoming(body).observed_by(Box::new(finish)));
+    match tapped {
+        Some(mut tapped) => {
+            tapped.response(&response);
+            response.map(|body| body.also_observed_by(Box::new(tapped)))
+        }
+        None => response,
+    }
 }
 
 fn override_authority(request: &mut Request<Body>, over: &Authority) {

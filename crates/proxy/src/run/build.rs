@@ -18,6 +18,8 @@ use crate::inbound::policies::Policies;
 use crate::orig_dst::OrigDst;
 use crate::outbound::accept::Outbound;
 use crate::outbound::discover::Discovery;
+use crate::tap::Taps;
+use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::client::Peer;
 use crate::tls::keys::{KeyError, Keys};
@@ -36,6 +38,7 @@ pub struct Parts {
     pub identity: Channel,
     pub inbound: Arc<Inbound>,
     pub outbound: Arc<Outbound>,
+    pub taps: Arc<Taps>,
 }
 
 impl Parts {
@@ -53,17 +56,21 @@ impl Parts {
         };
         let policies = channel(&config.policy.service);
         let destinations = channel(&config.destination.service);
+        let taps = Arc::new(Taps::default());
         Ok(Self {
             identity: channel(&config.identity.service),
             inbound: Arc::new(Inbound {
                 orig_dst: surroundings.inbound_orig_dst.clone(),
+                taps: Arc::clone(&taps),
                 ..inbound(config, metrics, &keys, policies.clone())
             }),
             outbound: Arc::new(Outbound {
                 orig_dst: surroundings.outbound_orig_dst.clone(),
+                taps: Arc::clone(&taps),
                 ..outbound(config, metrics, &keys, policies, destinations)
             }),
             keys,
+            taps,
         })
     }
 }
@@ -142,6 +149,8 @@ fn inbound(
         orig_dst: OrigDst::Socket,
         ips: config.inbound.ips.clone(),
         metrics: Arc::clone(metrics),
+        taps: Arc::default(),
+        access_log: config.logs.access.map(AccessLog::to_stderr),
         http2: http2(&direction.server),
         keepalive: direction.accept_keepalive,
         user_timeout: direction.accept_user_timeout,
@@ -184,6 +193,7 @@ fn outbound(
         destinations: Cache::new(direction.discovery_idle),
         orig_dst: OrigDst::Socket,
         metrics: Arc::clone(metrics),
+        taps: Arc::default(),
         http2: http2(&direction.server),
         is_informed: config.outbound.has_informational_headers,
         keepalive: direction.accept_keepalive,

@@ -14,12 +14,16 @@ use crate::drain::{self, Watch};
 use crate::inbound::accept::Inbound;
 use crate::inbound::policies::PortPolicy;
 use crate::outbound::accept::Outbound;
+use crate::tap::{self, Taps};
+use crate::tls::keys::Keys;
+use crate::tls::name::Identity;
 
 /// Longer bursts than this wait in the kernel's own retries.
 const BACKLOG: u32 = 4096;
 
 pub struct Listeners {
     pub admin: TcpListener,
+    pub tap: Option<TcpListener>,
     pub inbound: TcpListener,
     pub outbound: Vec<TcpListener>,
 }
@@ -30,8 +34,10 @@ impl Listeners {
             |direction: &crate::config::Direction| direction.listen_backlog.unwrap_or(BACKLOG);
         let outbound = config.outbound.listen.iter();
         let outbound = outbound.map(|a| bind(*a, backlog(&config.outbound.direction)));
+        let tap = config.tap.as_ref().map(|tap| bind(tap.listen, 128));
         Ok(Self {
             admin: bind(config.admin.listen, 128)?,
+            tap: tap.transpose()?,
             inbound: bind(config.inbound.listen, backlog(&config.inbound.direction))?,
             outbound: outbound.collect::<Result<_, _>>()?,
         })
@@ -40,6 +46,7 @@ impl Listeners {
     pub fn addresses(&self) -> Addresses {
         Addresses {
             admin: self.admin_address(),
+            tap: self.tap.as_ref().map(address),
             inbound: self.inbound_address(),
             outbound: self.outbound_addresses().collect(),
         }
@@ -110,6 +117,22 @@ pub fn serve_admin(listener: TcpListener, admin: Arc<Admin>, inbound: &Arc<Inbou
             if let Err(error) = inbound.accept_admin(tcp, admin, watch).await {
                 tracing::debug!(%error, "Admin connection ended");
             }
+        }
+    };
+    let (_, never) = drain::channel();
+    tokio::spawn(accept(listener, never, handle));
+}
+
+/// Tap, for the one identity that may.
+pub fn serve_tap(listener: TcpListener, permitted: Identity, keys: &Arc<Keys>, taps: &Arc<Taps>) {
+    let (keys, taps) = (Arc::clone(keys), Arc::clone(taps));
+    let handle = move |tcp: TcpStream, watch: Watch| {
+        let (keys, taps, permitted) = (Arc::clone(&keys), Arc::clone(&taps), permitted.clone());
+        async move {
+            if let Err(error) = tap::accept(tcp, &keys, &permitted, taps).await {
+                tracing::debug!(%error, "Tap connection ended");
+            }
+            drop(watch);
         }
     };
     let (_, never) = drain::channel();

@@ -73,19 +73,22 @@ impl Tapped {
     }
 
     /// When the response's headers are there.
-    pub fn response(&mut self, response: &http::response::Parts) {
+    pub fn response<B>(&mut self, response: &http::Response<B>) {
         let now = Instant::now();
         self.answered = Some(now);
-        self.grpc_status = grpc_status(&response.headers);
-        let pseudo = [(":status", response.status.as_str())];
-        let is_http2 = response.version == http::Version::HTTP_2;
+        self.grpc_status = grpc_status(response.headers());
+        let status = response.status();
+        let pseudo = [(":status", status.as_str())];
+        let is_http2 = response.version() == http::Version::HTTP_2;
         let pseudo = if is_http2 { &pseudo[..] } else { &[] };
         for copy in &self.copies {
             let init = ResponseInit {
                 id: Some(copy.id),
                 since_request_init: duration(now - self.requested),
-                http_status: response.status.as_u16().into(),
-                headers: copy.has_headers.then(|| headers(pseudo, &response.headers)),
+                http_status: status.as_u16().into(),
+                headers: copy
+                    .has_headers
+                    .then(|| headers(pseudo, response.headers())),
             };
             copy.send(&self.base, Event::ResponseInit(init));
         }
@@ -160,23 +163,22 @@ impl Copy {
 }
 
 fn request_init(copy: &Copy, seen: &Seen<'_>) -> RequestInit {
-    let request = seen.request;
-    let path = request.uri.path_and_query().map_or("", |p| p.as_str());
+    let path = seen.uri.path_and_query().map_or("", |p| p.as_str());
     let pseudo = [
-        (":method", request.method.as_str()),
-        (":scheme", request.uri.scheme_str().unwrap_or("http")),
+        (":method", seen.method.as_str()),
+        (":scheme", seen.uri.scheme_str().unwrap_or("http")),
         (":authority", seen.authority),
         (":path", path),
     ];
-    let is_http2 = request.version == http::Version::HTTP_2;
+    let is_http2 = seen.version == http::Version::HTTP_2;
     let pseudo = if is_http2 { &pseudo[..] } else { &[] };
     RequestInit {
         id: Some(copy.id),
-        method: Some(request.method.clone().into()),
-        scheme: request.uri.scheme().map(Into::into),
+        method: Some(seen.method.clone().into()),
+        scheme: seen.uri.scheme().map(Into::into),
         authority: seen.authority.to_string(),
-        path: request.uri.path().to_string(),
-        headers: copy.has_headers.then(|| headers(pseudo, &request.headers)),
+        path: seen.uri.path().to_string(),
+        headers: copy.has_headers.then(|| headers(pseudo, seen.headers)),
     }
 }
 

@@ -63,10 +63,10 @@ impl Match {
             Self::Destination(address) => address.matches(seen.destination),
             Self::DestinationLabel(key, value) => seen.destination_labels.get(key) == Some(value),
             Self::RouteLabel(key, value) => seen.route_labels.get(key) == Some(value),
-            Self::Scheme(scheme) => seen.request.uri.scheme().unwrap_or(&Scheme::HTTP) == scheme,
-            Self::Method(method) => seen.request.method == *method,
+            Self::Scheme(scheme) => seen.uri.scheme().unwrap_or(&Scheme::HTTP) == scheme,
+            Self::Method(method) => seen.method == method,
             Self::Authority(text) => text.matches(seen.authority),
-            Self::Path(text) => text.matches(seen.request.uri.path()),
+            Self::Path(text) => text.matches(seen.uri.path()),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The gRPC service on the control port. Whoever accepts the connection says whether its client
-//! proved to be the one that may tap.
+//! The gRPC service on the control port, for the one identity that may tap.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -11,13 +12,33 @@ use hyper_util::service::TowerToHyperService;
 use linkerd2_proxy_api::tap as pb;
 use pb::tap_server::TapServer;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tonic::{Request, Response, Status};
 
 use super::Taps;
+use crate::tls::keys::Keys;
+use crate::tls::name::Identity;
 
 struct Service {
     taps: Arc<Taps>,
     is_permitted: bool,
+}
+
+/// Mutual TLS must be made in this time.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Serves a connection to the control port; only `permitted` sees anything.
+pub async fn accept(
+    tcp: TcpStream,
+    keys: &Keys,
+    permitted: &Identity,
+    taps: Arc<Taps>,
+) -> io::Result<()> {
+    let handshake = crate::tls::server::accept(keys, tcp);
+    let accepted = tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await??;
+    let is_permitted = accepted.client.as_ref() == Some(permitted);
+    let served = serve(accepted.io, taps, is_permitted).await;
+    served.map_err(io::Error::other)
 }
 
 /// Serves one connection until the client hangs up.

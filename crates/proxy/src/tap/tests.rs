@@ -66,9 +66,12 @@ fn request(taps: &Taps, path: &str) -> Option<Tapped> {
         destination: "10.1.0.2:80".parse().unwrap(),
         destination_tls: Tls::ToServer("web.shop"),
         destination_labels: &labels,
-        route_labels: &BTreeMap::new(),
+        route_labels: &NO_LABELS,
         authority: "web.shop:80",
-        request: &parts,
+        method: &parts.method,
+        uri: &parts.uri,
+        version: parts.version,
+        headers: &parts.headers,
     })
 }
 
@@ -102,12 +105,7 @@ async fn a_watcher_sees_beginning_response_and_end() {
     );
     assert_eq!(init.headers.unwrap().headers[0].name, "x-a");
 
-    let (response, ()) = Response::builder()
-        .status(503)
-        .body(())
-        .unwrap()
-        .into_parts();
-    tapped.response(&response);
+    tapped.response(&Response::builder().status(503).body(()).unwrap());
     let Event::ResponseInit(init) = http(watching.next().await.unwrap()) else {
         panic!()
     };

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, USER_AGENT};
-use http::request::Parts;
+use http::{Request, Response};
 use serde_json::json;
 
 use super::clock::rfc3339;
 use crate::config::AccessLogFormat;
+use crate::exchange::body::Observer;
 
 /// The first of these that a request has names its trace.
 const TRACE_HEADERS: [&str; 3] = ["x-b3-traceid", "x-request-id", "x-amzn-trace-id"];
@@ -37,17 +38,22 @@ impl AccessLog {
     }
 
     /// Begins an entry; it is written when the result is dropped, so drop it with the response.
-    pub fn begin(&self, client: SocketAddr, client_id: Option<&str>, request: &Parts) -> Entry {
-        let header = |name: &str| text(&request.headers, name);
+    pub fn begin<B>(
+        &self,
+        client: SocketAddr,
+        client_id: Option<&str>,
+        request: &Request<B>,
+    ) -> Entry {
+        let header = |name: &str| text(request.headers(), name);
         Entry {
             log: self.clone(),
             started: Instant::now(),
             timestamp: SystemTime::now(),
             client,
             client_id: client_id.unwrap_or("-").to_string(),
-            method: request.method.to_string(),
-            uri: request.uri.to_string(),
-            version: format!("{:?}", request.version),
+            method: request.method().to_string(),
+            uri: request.uri().to_string(),
+            version: format!("{:?}", request.version()),
             trace_id: TRACE_HEADERS
                 .iter()
                 .map(|n| header(n))
@@ -89,10 +95,10 @@ pub struct Entry {
 
 impl Entry {
     /// When the response's headers are there.
-    pub fn answered(&mut self, response: &http::response::Parts) {
+    pub fn answered<B>(&mut self, response: &Response<B>) {
         self.response = Some(Answered {
-            status: response.status.as_u16(),
-            bytes: text(&response.headers, CONTENT_LENGTH.as_str()),
+            status: response.status().as_u16(),
+            bytes: text(response.headers(), CONTENT_LENGTH.as_str()),
             after: self.started.elapsed(),
         });
     }
@@ -140,6 +146,9 @@ impl Entry {
     }
 }
 
+/// Held by the response's body, so that it is written when the body is through.
+impl Observer for Entry {}
+
 impl Drop for Entry {
     fn drop(&mut self) {
         (self.log.write)(&match self.log.format {
@@ -152,7 +161,6 @@ impl Drop for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{Request, Response};
     use std::sync::Mutex;
 
     fn line(format: AccessLogFormat, uri: &str) -> String {
@@ -165,12 +173,12 @@ mod tests {
             .header("host", "books")
             .header("x-request-id", "r1")
             .body(());
-        let (request, ()) = request.unwrap().into_parts();
+        let request = request.unwrap();
         let client = "10.1.2.3:50412".parse().unwrap();
         let mut entry = log.begin(client, Some("web.shop"), &request);
         assert!(lines.lock().unwrap().is_empty());
         let response = Response::builder().header("content-length", 7).body(());
-        entry.answered(&response.unwrap().into_parts().0);
+        entry.answered(&response.unwrap());
         drop(entry);
         lines.lock().unwrap().concat()
     }
@@ -211,7 +219,7 @@ mod tests {
         let log = AccessLog::new(AccessLogFormat::Apache, move |line| {
             kept.lock().unwrap().push_str(line);
         });
-        let (request, ()) = Request::get("/").body(()).unwrap().into_parts();
+        let request = Request::get("/").body(()).unwrap();
         drop(log.begin("10.1.2.3:1".parse().unwrap(), None, &request));
         assert!(lines.lock().unwrap().ends_with("\"GET / HTTP/1.1\" \n"));
     }
