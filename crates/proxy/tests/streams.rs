@@ -1,0 +1,222 @@
+//! What is more than a plain request: gRPC, upgrades, opaque bytes, servers that speak first.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tulle_testkit::client;
+use tulle_testkit::control::{ControlPlane, Service};
+use tulle_testkit::echo;
+use tulle_testkit::policies::{Clients, Endpoint, server};
+use tulle_testkit::proxy::Proxy;
+
+const WEB: &str = "web.shop.svc.cluster.local:80";
+const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
+const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
+
+/// Far less than the ten seconds that detection by time-out would take.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+fn cluster_ip() -> SocketAddr {
+    "10.96.0.7:80".parse().unwrap()
+}
+
+/// Two proxies, and an endpoint behind the second one at `application`.
+async fn mesh(application: SocketAddr) -> (ControlPlane, Proxy, Proxy, Service) {
+    let plane = ControlPlane::start().await;
+    let from = Proxy::start(&plane, CLIENT).await;
+    let to = Proxy::start(&plane, SERVER).await;
+    let service = plane.service(WEB, cluster_ip());
+    service.add(Endpoint::meshed(to.inbound(application), SERVER));
+    (plane, from, to, service)
+}
+
+async fn read_text(stream: &mut TcpStream) -> String {
+    let mut buffer = [0; 1024];
+    let read = tokio::time::timeout(AT_ONCE, stream.read(&mut buffer)).await;
+    let length = read.expect("it does not hang").expect("it can be read");
+    String::from_utf8_lossy(&buffer[..length]).into_owned()
+}
+
+#[tokio::test]
+async fn grpc_keeps_its_trailers() {
+    let application = echo::Http::start("web").await;
+    let (_plane, from, _to, _service) = mesh(application.address()).await;
+    let request = Request::post("http://web.shop.svc.cluster.local/books.Books/List")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("x-grpc-status", "5");
+    let outbound = from.outbound(cluster_ip());
+    let answer = client::send_http2(outbound, request, Bytes::from_static(b"12345")).await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.trailers.as_ref().unwrap()["grpc-status"], "5");
+    assert_eq!(answer.seen()["version"], "HTTP/2.0");
+    assert_eq!(answer.seen()["body_bytes"], 5);
+    let labels = [
+        "direction=\"outbound\"",
+        "grpc_status=\"5\"",
+        "classification=\"success\"",
+    ];
+    assert_eq!(from.metric("response_total", &labels).await, 1.0);
+}
+
+#[tokio::test]
+async fn a_body_survives_the_upgrade_to_http2() {
+    let application = echo::Http::start("web").await;
+    let (_plane, from, _to, _service) = mesh(application.address()).await;
+    let body = Bytes::from(vec![b'x'; 300_000]);
+    let request = Request::post("/").header("host", WEB);
+    let answer = client::send_body(from.outbound(cluster_ip()), request, body).await;
+    assert_eq!(answer.unwrap().seen()["body_bytes"], 300_000);
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_is_heard_at_once() {
+    let application = echo::greeter("220 hello\r\n").await;
+    let (_plane, from, _to, _service) = mesh(application.address).await;
+    for _ in 0..2 {
+        let started = Instant::now();
+        let mut stream = TcpStream::connect(from.outbound(cluster_ip()))
+            .await
+            .unwrap();
+        assert_eq!(read_text(&mut stream).await, "220 hello\r\n");
+        assert!(started.elapsed() < AT_ONCE);
+        stream.write_all(b"EHLO\r\n").await.unwrap();
+        assert_eq!(read_text(&mut stream).await, "EHLO\r\n");
+    }
+}
+
+#[tokio::test]
+async fn opaque_bytes_pass_unchanged() {
+    let application = echo::tcp().await;
+    let (_plane, from, to, _service) = mesh(application.address).await;
+    let mut stream = TcpStream::connect(from.outbound(cluster_ip()))
+        .await
+        .unwrap();
+    stream
+        .write_all(b"\x00\x01neither HTTP nor TLS")
+        .await
+        .unwrap();
+    assert_eq!(read_text(&mut stream).await, "\x00\x01neither HTTP nor TLS");
+    stream.shutdown().await.unwrap();
+    assert_eq!(read_text(&mut stream).await, "");
+    let labels = ["tls=\"true\"", "srv_kind=\"default\""];
+    assert_eq!(
+        to.metric("inbound_tcp_authz_allow_total", &labels).await,
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_hesitates_is_still_understood() {
+    let application = echo::Http::start("web").await;
+    let (_plane, from, _to, _service) = mesh(application.address()).await;
+    let mut stream = TcpStream::connect(from.outbound(cluster_ip()))
+        .await
+        .unwrap();
+    // Longer than the proxy waits before it connects onward.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stream
+        .write_all(b"GET /late HTTP/1.1\r\nhost: web\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(
+        read_text(&mut stream)
+            .await
+            .starts_with("HTTP/1.1 200 OK\r\n")
+    );
+    assert_eq!(
+        from.metric("request_total", &["direction=\"outbound\""])
+            .await,
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_carries_bytes_both_ways() {
+    let application = upgrading().await;
+    let (_plane, from, _to, _service) = mesh(application).await;
+    let mut stream = TcpStream::connect(from.outbound(cluster_ip()))
+        .await
+        .unwrap();
+    let head = b"GET /ws HTTP/1.1\r\nhost: web\r\nconnection: Upgrade\r\nupgrade: chat\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let answer = read_text(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(answer.contains("upgrade: chat"), "{answer}");
+    stream.write_all(b"ping").await.unwrap();
+    assert_eq!(read_text(&mut stream).await, "ping");
+}
+
+/// Agrees to the upgrade of one connection, then sends back what it reads.
+async fn upgrading() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let answer =
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n";
+        let (mut read, mut write) = stream.split();
+        write.write_all(answer.as_bytes()).await.unwrap();
+        tokio::io::copy(&mut read, &mut write).await.unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_policy_that_changes_closes_what_it_no_longer_allows() {
+    let application = echo::tcp().await;
+    let (plane, from, to, _service) = mesh(application.address).await;
+    let mut stream = TcpStream::connect(from.outbound(cluster_ip()))
+        .await
+        .unwrap();
+    stream.write_all(b"\x00hello").await.unwrap();
+    assert_eq!(read_text(&mut stream).await, "\x00hello");
+    plane.inbound(application.address.port(), server(&Clients::Nobody));
+    let mut rest = [0; 16];
+    let end = tokio::time::timeout(AT_ONCE, stream.read(&mut rest)).await;
+    assert!(matches!(end.expect("it ends"), Ok(0) | Err(_)));
+    assert_eq!(
+        to.metric("inbound_tcp_authz_terminate_total", &["tls=\"true\""])
+            .await,
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn an_unreachable_endpoint_is_passed_over() {
+    let application = echo::Http::start("web").await;
+    let (_plane, from, _to, service) = mesh(application.address()).await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let unreachable = gone.local_addr().unwrap();
+    drop(gone);
+    service.add(Endpoint::plain(unreachable));
+    let outbound = from.outbound(cluster_ip());
+    for _ in 0..20 {
+        assert_eq!(client::get(outbound, "/").await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn without_endpoints_requests_fail_fast() {
+    let plane = ControlPlane::start().await;
+    let proxy = Proxy::start(&plane, CLIENT).await;
+    let _service = plane.service(WEB, cluster_ip());
+    let outbound = proxy.outbound(cluster_ip());
+    let answer = client::get(outbound, "/").await.unwrap();
+    assert_eq!(answer.status, 504, "{answer:?}");
+    let why = answer.headers["l5d-proxy-error"].to_str().unwrap();
+    assert!(why.contains("fail-fast") && why.contains(WEB), "{why}");
+    // The first waited; the next need not.
+    let started = Instant::now();
+    assert_eq!(client::get(outbound, "/").await.unwrap().status, 504);
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
