@@ -30,6 +30,10 @@ struct Open {
     is_probed: bool,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the endpoint failed too often and is left alone for a while")]
+pub struct Ejected;
+
 /// One request that the breaker let through.
 #[must_use]
 pub struct Permit {
@@ -38,13 +42,13 @@ pub struct Permit {
 }
 
 impl Breaker {
-    pub fn new(settings: BreakerSettings, now: Instant) -> Arc<Self> {
+    pub fn new(settings: BreakerSettings) -> Arc<Self> {
         Arc::new(Self {
             settings,
             failures: AtomicU32::new(0),
             is_open: AtomicBool::new(false),
             open: Mutex::new(Open {
-                until: now,
+                until: Instant::now(),
                 times: 0,
                 is_probed: false,
             }),
@@ -145,14 +149,14 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn breaker(now: Instant) -> Arc<Breaker> {
+    fn breaker() -> Arc<Breaker> {
         let settings = BreakerSettings {
             max_failures: 3,
             min_backoff: SECOND,
             max_backoff: 4 * SECOND,
             jitter: 0.5,
         };
-        Breaker::new(settings, now)
+        Breaker::new(settings)
     }
 
     fn settle(breaker: &Arc<Breaker>, is_success: bool, now: Instant) {
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn it_opens_after_failures_in_a_row_only() {
         let now = Instant::now();
-        let breaker = breaker(now);
+        let breaker = breaker();
         for is_success in [false, false, true, false, false] {
             settle(&breaker, is_success, now);
         }
@@ -177,7 +181,7 @@ mod tests {
     #[test]
     fn one_probe_decides() {
         let start = Instant::now();
-        let breaker = breaker(start);
+        let breaker = breaker();
         (0..3).for_each(|_| settle(&breaker, false, start));
         let mut now = start;
         for wait in [1, 2, 4, 4] {
@@ -196,7 +200,7 @@ mod tests {
     #[test]
     fn an_abandoned_probe_leaves_its_turn() {
         let now = Instant::now();
-        let breaker = breaker(now);
+        let breaker = breaker();
         (0..3).for_each(|_| settle(&breaker, false, now));
         let later = now + SECOND;
         drop(breaker.admit(later));
@@ -206,7 +210,7 @@ mod tests {
     #[test]
     fn what_was_sent_before_it_opened_changes_nothing() {
         let now = Instant::now();
-        let breaker = breaker(now);
+        let breaker = breaker();
         let early = [breaker.admit(now).unwrap(), breaker.admit(now).unwrap()];
         (0..3).for_each(|_| settle(&breaker, false, now));
         let [first, second] = early;
@@ -218,7 +222,7 @@ mod tests {
     proptest! {
         #[test]
         fn waits_stay_within_their_bounds(times in 0u32..1000, chance in 0.0f64..=1.0) {
-            let wait = breaker(Instant::now()).backoff(times, chance);
+            let wait = breaker().backoff(times, chance);
             prop_assert!(wait >= SECOND && wait <= 6 * SECOND);
         }
     }

@@ -11,6 +11,7 @@ use linkerd2_proxy_api::destination as pb;
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use tokio::sync::watch;
 
+use super::breaker::{Breaker, BreakerSettings, Ejected, Permit};
 use super::load::{Load, LoadSettings};
 use super::observe::EndpointMetrics;
 use crate::connect::header::TransportHeader;
@@ -27,6 +28,8 @@ pub struct Endpoint {
     pub pool: Arc<Pool>,
     pub load: Load,
     pub metrics: EndpointMetrics,
+    /// None: failures are not accrued.
+    breaker: Option<Arc<Breaker>>,
     is_gone: AtomicBool,
     health: Mutex<Health>,
 }
@@ -36,6 +39,13 @@ pub struct Endpoint {
 struct Health {
     failures: u32,
     retry_at: Option<Instant>,
+}
+
+/// How a backend's policy wants its endpoints weighed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BalanceSettings {
+    pub load: LoadSettings,
+    pub breaker: Option<BreakerSettings>,
 }
 
 /// What every endpoint of the outbound side is made with.
@@ -51,7 +61,7 @@ impl Endpoint {
     pub fn new(
         spec: EndpointSpec,
         authority: Option<&str>,
-        load: LoadSettings,
+        balance: &BalanceSettings,
         settings: &EndpointSettings,
     ) -> Arc<Self> {
         let spec = spec.without_mesh_if_local(&settings.local);
@@ -62,7 +72,8 @@ impl Endpoint {
         let transport = Arc::clone(&metrics.transport);
         Arc::new(Self {
             pool: Pool::new(dial(&spec), connector, pool, transport),
-            load: Load::new(load),
+            load: Load::new(balance.load),
+            breaker: balance.breaker.clone().map(Breaker::new),
             metrics,
             spec,
             is_gone: AtomicBool::new(false),
@@ -89,11 +100,22 @@ impl Endpoint {
     }
 
     fn is_available(&self) -> bool {
-        self.retry_at().is_none_or(|at| at <= Instant::now())
+        let now = Instant::now();
+        let is_closed = self.breaker.as_ref().is_none_or(|b| b.is_available(now));
+        is_closed && self.health().retry_at.is_none_or(|at| at <= now)
     }
 
     fn retry_at(&self) -> Option<Instant> {
-        self.health().retry_at
+        let ejected_until = self.breaker.as_ref().and_then(|b| b.retry_at());
+        self.health().retry_at.max(ejected_until)
+    }
+
+    /// Asked before each request; the permit is told how it ended.
+    pub fn admit(&self) -> Result<Option<Permit>, Ejected> {
+        match &self.breaker {
+            Some(breaker) => breaker.admit(Instant::now()).map(Some).ok_or(Ejected),
+            None => Ok(None),
+        }
     }
 
     pub fn is_gone(&self) -> bool {
@@ -137,12 +159,16 @@ pub struct Balancer {
 
 /// Two candidates are enough to avoid the loaded one without looking at all.
 fn pick(set: &[Arc<Endpoint>]) -> Option<&Arc<Endpoint>> {
-    if let [only] = set {
-        return only.is_available().then_some(only);
+    match set {
+        [] => return None,
+        [only] => return only.is_available().then_some(only),
+        _ => {}
     }
     let now = Instant::now();
-    let first = nth_available(set, (chance() * set.len() as f64) as usize)?;
-    let second = nth_available(set, (chance() * set.len() as f64) as usize)?;
+    let start = (chance() * set.len() as f64) as usize;
+    let other = start + 1 + (chance() * (set.len() - 1) as f64) as usize;
+    let first = nth_available(set, start)?;
+    let second = nth_available(set, other % set.len())?;
     let cost = |e: &Endpoint| e.load.cost(now) / f64::from(e.spec.weight.max(1));
     Some(if cost(second) < cost(first) {
         second
@@ -159,7 +185,7 @@ fn nth_available(set: &[Arc<Endpoint>], start: usize) -> Option<&Arc<Endpoint>> 
 
 struct EndpointSet {
     authority: Arc<str>,
-    load: LoadSettings,
+    balance: BalanceSettings,
     settings: Arc<EndpointSettings>,
     endpoints: watch::Sender<Snapshot>,
 }
@@ -173,10 +199,10 @@ pub struct BalancerSettings {
 }
 
 impl Balancer {
-    pub fn new(authority: Arc<str>, load: LoadSettings, settings: &BalancerSettings) -> Self {
+    pub fn new(authority: Arc<str>, balance: BalanceSettings, settings: &BalancerSettings) -> Self {
         let set = Arc::new(EndpointSet {
             authority: Arc::clone(&authority),
-            load,
+            balance,
             settings: Arc::clone(&settings.endpoint),
             endpoints: watch::Sender::new(None),
         });
@@ -295,7 +321,10 @@ impl EndpointSet {
                             if let Some(replaced) = replaced {
                                 replaced.remove();
                             }
-                            Endpoint::new(spec, Some(&self.authority), self.load, &self.settings)
+                            {
+                                let authority = Some(&*self.authority);
+                                Endpoint::new(spec, authority, &self.balance, &self.settings)
+                            }
                         }
                     };
                     now.insert(address, endpoint);
@@ -339,7 +368,7 @@ pub enum Target {
 
 /// Makes backends live; balancers are shared by authority.
 pub struct Backends {
-    balancers: Arc<crate::control::cache::Cache<Arc<str>, Balancer>>,
+    balancers: Arc<crate::control::cache::Cache<(Arc<str>, String), Balancer>>,
     settings: Arc<BalancerSettings>,
 }
 
@@ -361,18 +390,23 @@ impl Backends {
             BackendTarget::Forward(endpoint) => Target::Forward(Endpoint::new(
                 *endpoint,
                 None,
-                LoadSettings::default(),
+                &BalanceSettings::default(),
                 self.settings(),
             )),
             BackendTarget::Balance {
                 authority,
                 default_rtt,
                 decay,
-                accrual: _,
+                accrual,
             } => {
-                let load = LoadSettings { default_rtt, decay };
-                let make = || Balancer::new(Arc::clone(&authority), load, &self.settings);
-                Target::Balance(self.balancers.get_or_insert(&authority, make))
+                let balance = BalanceSettings {
+                    load: LoadSettings { default_rtt, decay },
+                    breaker: accrual,
+                };
+                // Policies that differ in how they weigh endpoints do not share them.
+                let key = (Arc::clone(&authority), format!("{balance:?}"));
+                let make = || Balancer::new(authority, balance, &self.settings);
+                Target::Balance(self.balancers.get_or_insert(&key, make))
             }
         };
         Arc::new(Backend {

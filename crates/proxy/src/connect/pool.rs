@@ -36,6 +36,8 @@ pub enum NotSent {
     Connect(#[from] ConnectError),
     #[error("{0}")]
     Http(#[from] hyper::Error),
+    #[error("{0}")]
+    Ejected(#[from] crate::balance::breaker::Ejected),
 }
 
 #[derive(Clone, Debug)]

@@ -7,7 +7,9 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::body::{BodyError, Observer};
 use super::classify::{grpc_status, is_failure, is_grpc};
+use crate::balance::breaker::Permit;
 use crate::connect::pool::Lease;
+use crate::control::stream::chance;
 use crate::telemetry::metrics::{Class, HttpEndpointMetrics};
 
 /// `G` is held until the response ended: the outbound side's share of an endpoint's load.
@@ -20,6 +22,7 @@ pub struct Finish<G> {
     latency: Option<Duration>,
     error: Option<&'static str>,
     lease: Option<Lease>,
+    permit: Option<Permit>,
     _held: G,
 }
 
@@ -41,8 +44,15 @@ impl<G> Finish<G> {
             latency: None,
             error: None,
             lease,
+            permit: None,
             _held: held,
         }
+    }
+
+    /// Tells the endpoint's breaker how it ended.
+    pub fn judged_by(mut self, permit: Option<Permit>) -> Self {
+        self.permit = permit;
+        self
     }
 }
 
@@ -81,6 +91,10 @@ impl<G> Drop for Finish<G> {
             true => Class::Failure,
             false => Class::Success,
         };
+        if let Some(permit) = self.permit.take() {
+            let is_success = class == Class::Success;
+            permit.settle(is_success, Instant::now(), chance());
+        }
         // A gRPC response without a status is shown as UNKNOWN, though it is no failure.
         let code = self.code.or(self.is_grpc.then_some(2));
         let status = Some(self.status.as_u16());

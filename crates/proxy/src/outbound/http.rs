@@ -15,10 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::discover::{Discovered, Live, LivePolicy};
 use super::pick;
 use super::profile::Profiled;
+use crate::balance::breaker::Permit;
 use crate::balance::endpoints::{Backend, Endpoint};
-use crate::connect::pool::{NotSent, SendError};
+use crate::balance::load::Pending;
+use crate::connect::pool::{Lease, NotSent, SendError};
 use crate::connect::tcp::ConnectError;
 use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBackend};
+use crate::control::stream::chance;
 use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
@@ -337,22 +340,36 @@ async fn send_to(
     sending: &Sending<'_>,
 ) -> Result<Response<Body>, SendError> {
     let authority = &sending.authority;
-    let tapped = sending.session.tap(endpoint, &request, authority.as_str());
+    let permit = match endpoint.admit() {
+        Ok(permit) => permit,
+        Err(ejected) => {
+            return Err(SendError::NotSent {
+                request: Box::new(request),
+                cause: ejected.into(),
+            });
+        }
+    };
     let version = request.version();
     let started = Instant::now();
-    let pending = endpoint.load.start(started);
+    let mut attempt = Attempt {
+        endpoint,
+        started,
+        pending: endpoint.load.start(started),
+        permit,
+        tapped: sending.session.tap(endpoint, &request, authority.as_str()),
+    };
     endpoint.metrics.http().request();
     if let Some(over) = &endpoint.spec.authority_override {
         override_authority(&mut request, over);
     }
     if version == Version::HTTP_2 {
-        let response = counted(endpoint, endpoint.pool.send_http2(request).await)?;
-        return Ok(finish(endpoint, response, pending, started, None, tapped));
+        let response = attempt.sent(endpoint.pool.send_http2(request).await)?;
+        return Ok(attempt.finish(response, None));
     }
     let is_upgrade = upgrade::is_asked(&request);
     if endpoint.takes_http2() && !is_upgrade {
         orig_proto::upgrade(&mut request, authority);
-        let response = match counted(endpoint, endpoint.pool.send_http2(request).await) {
+        let response = match attempt.sent(endpoint.pool.send_http2(request).await) {
             Ok(response) => response,
             Err(SendError::NotSent { mut request, cause }) => {
                 orig_proto::downgrade(&mut request);
@@ -360,7 +377,7 @@ async fn send_to(
             }
             Err(failed) => return Err(failed),
         };
-        let mut response = finish(endpoint, response, pending, started, None, tapped);
+        let mut response = attempt.finish(response, None);
         orig_proto::restore_response(&mut response, version);
         pass_on_close(&mut response);
         return Ok(response);
@@ -372,7 +389,7 @@ async fn send_to(
     if !is_upgrade {
         orig_proto::strip_connection_headers(request.headers_mut());
     }
-    let (mut response, lease) = counted(endpoint, endpoint.pool.send_http1(request).await)?;
+    let (mut response, lease) = attempt.sent(endpoint.pool.send_http1(request).await)?;
     if let Some(Upgrading(client)) = client
         && upgrade::is_agreed(is_connect, &response)
     {
@@ -380,7 +397,7 @@ async fn send_to(
         return Ok(response.map(|_| Body::empty()));
     }
     orig_proto::strip_connection_headers(response.headers_mut());
-    let mut response = finish(endpoint, response, pending, started, Some(lease), tapped);
+    let mut response = attempt.finish(response, Some(lease));
     pass_on_close(&mut response);
     Ok(response)
 }
@@ -389,43 +406,51 @@ async fn send_to(
 #[derive(Clone)]
 pub struct Upgrading(pub hyper::upgrade::OnUpgrade);
 
-fn counted<T>(endpoint: &Endpoint, sent: Result<T, SendError>) -> Result<T, SendError> {
-    match &sent {
-        Ok(_) => endpoint.connected(),
-        Err(SendError::Failed(_)) => {
-            let metrics = endpoint.metrics.http();
-            let error = Some("unclassified");
-            metrics.response(None, Class::Failure, None, error, Duration::ZERO);
-        }
-        Err(SendError::NotSent { .. }) => {}
-    }
-    sent
+/// One request to one endpoint, and who is told of it.
+struct Attempt<'a> {
+    endpoint: &'a Endpoint,
+    started: Instant,
+    pending: Pending,
+    permit: Option<Permit>,
+    tapped: Option<Tapped>,
 }
 
-fn finish(
-    endpoint: &Endpoint,
-    response: Response<Incoming>,
-    pending: crate::balance::load::Pending,
-    started: Instant,
-    mut lease: Option<crate::connect::pool::Lease>,
-    tapped: Option<Tapped>,
-) -> Response<Body> {
-    use http_body::Body as _;
-    pending.answered(Instant::now());
-    if response.body().is_end_stream()
-        && let Some(mut lease) = lease.take()
-    {
-        lease.give_back();
-    }
-    let http = endpoint.metrics.http();
-    let finish = Finish::new(http, &response, started, lease, pending);
-    let response = response.map(|body| Body::incoming(body).observed_by(Box::new(finish)));
-    match tapped {
-        Some(mut tapped) => {
-            tapped.response(&response);
-            response.map(|body| body.also_observed_by(Box::new(tapped)))
+impl Attempt<'_> {
+    fn sent<T>(&mut self, sent: Result<T, SendError>) -> Result<T, SendError> {
+        match &sent {
+            Ok(_) => self.endpoint.connected(),
+            Err(SendError::Failed(_)) => {
+                let metrics = self.endpoint.metrics.http();
+                let error = Some("unclassified");
+                metrics.response(None, Class::Failure, None, error, Duration::ZERO);
+                if let Some(permit) = self.permit.take() {
+                    permit.settle(false, Instant::now(), chance());
+                }
+            }
+            Err(SendError::NotSent { .. }) => {}
         }
-        None => response,
+        sent
+    }
+
+    fn finish(self, response: Response<Incoming>, mut lease: Option<Lease>) -> Response<Body> {
+        use http_body::Body as _;
+        self.pending.answered(Instant::now());
+        if response.body().is_end_stream()
+            && let Some(mut lease) = lease.take()
+        {
+            lease.give_back();
+        }
+        let http = self.endpoint.metrics.http();
+        let finish = Finish::new(http, &response, self.started, lease, self.pending);
+        let finish = Box::new(finish.judged_by(self.permit));
+        let response = response.map(|body| Body::incoming(body).observed_by(finish));
+        match self.tapped {
+            Some(mut tapped) => {
+                tapped.response(&response);
+                response.map(|body| body.also_observed_by(Box::new(tapped)))
+            }
+            None => response,
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Chooses the backend of a rule, and the endpoint of a backend, waiting a while if none is there.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::balance::endpoints::{Backend, Balancer, Endpoint, Target};
 use crate::control::policy::outbound::{Distribution, RouteBackend};
 use crate::control::stream::chance;
 use crate::exchange::respond::Fault;
+
+const PROBE_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 type Backends = Distribution<Arc<Backend>>;
 
@@ -61,9 +63,10 @@ async fn wait(balancer: &Balancer, deadline: Instant) -> Result<Arc<Endpoint>, F
         if let Some(endpoint) = balancer.pick() {
             return Ok(endpoint);
         }
-        let retry = balancer
-            .next_retry()
-            .map_or(deadline, |at| at.min(deadline));
+        // While another request probes an ejected endpoint, its time has come but not its turn.
+        let soon = Instant::now() + PROBE_AGAIN_AFTER;
+        let retry = balancer.next_retry();
+        let retry = retry.map_or(deadline, |at| at.max(soon).min(deadline));
         let changed = tokio::time::timeout_at(retry.into(), changes.changed()).await;
         if changed.is_err() && Instant::now() >= deadline {
             balancer.fail_fast();

@@ -10,6 +10,7 @@ use super::routes::{
     response_headers,
 };
 use super::{InvalidPolicy, reference};
+use crate::balance::breaker::BreakerSettings;
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::route::filter::Filter;
 use crate::route::retry::Retry;
@@ -34,18 +35,10 @@ pub enum BackendTarget {
         authority: Arc<str>,
         default_rtt: Duration,
         decay: Duration,
-        accrual: Option<Accrual>,
+        accrual: Option<BreakerSettings>,
     },
     Forward(Box<EndpointSpec>),
     None,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Accrual {
-    pub max_failures: u32,
-    pub min_backoff: Duration,
-    pub max_backoff: Duration,
-    pub jitter: f64,
 }
 
 #[derive(Clone, Debug)]
@@ -180,7 +173,7 @@ fn http_routes<B: Clone>(
 
 fn http_route<B: Clone>(
     from: pb::HttpRoute,
-    accrual: &Option<Accrual>,
+    accrual: &Option<BreakerSettings>,
     resolve: &mut dyn FnMut(BackendSpec) -> B,
 ) -> Translated<Route<HttpRule<B>>> {
     let rules = from.rules.into_iter().map(|rule| {
@@ -220,7 +213,7 @@ fn http_filters(from: Vec<pb::http_route::Filter>) -> Translated<Vec<Filter>> {
 
 fn http_backends<B>(
     from: Option<pb::http_route::Distribution>,
-    accrual: &Option<Accrual>,
+    accrual: &Option<BreakerSettings>,
     resolve: &mut dyn FnMut(BackendSpec) -> B,
 ) -> Translated<Distribution<B>> {
     use pb::http_route::distribution::Kind;
@@ -247,7 +240,7 @@ fn http_backends<B>(
 
 fn grpc_route<B: Clone>(
     from: pb::GrpcRoute,
-    accrual: &Option<Accrual>,
+    accrual: &Option<BreakerSettings>,
     resolve: &mut dyn FnMut(BackendSpec) -> B,
 ) -> Translated<Route<HttpRule<B>>> {
     let rules = from.rules.into_iter().map(|rule| {
@@ -285,7 +278,7 @@ fn grpc_filters(from: Vec<pb::grpc_route::Filter>) -> Translated<Vec<Filter>> {
 
 fn grpc_backends<B>(
     from: Option<pb::grpc_route::Distribution>,
-    accrual: &Option<Accrual>,
+    accrual: &Option<BreakerSettings>,
     resolve: &mut dyn FnMut(BackendSpec) -> B,
 ) -> Translated<Distribution<B>> {
     use pb::grpc_route::distribution::Kind;
@@ -390,7 +383,7 @@ fn tls_route<B>(
     })
 }
 
-fn backend(from: Option<pb::Backend>, accrual: &Option<Accrual>) -> BackendSpec {
+fn backend(from: Option<pb::Backend>, accrual: &Option<BreakerSettings>) -> BackendSpec {
     use pb::backend::{Kind, balance_p2c::Load, endpoint_discovery};
     let from = from.unwrap_or_default();
     let target = match from.kind {
@@ -424,14 +417,14 @@ fn backend(from: Option<pb::Backend>, accrual: &Option<Accrual>) -> BackendSpec 
     }
 }
 
-fn accrual(from: pb::FailureAccrual) -> Option<Accrual> {
+fn accrual(from: pb::FailureAccrual) -> Option<BreakerSettings> {
     use pb::failure_accrual::Kind;
     let (max_failures, backoff) = match from.kind? {
         Kind::ConsecutiveFailures(consecutive) => (consecutive.max_failures, consecutive.backoff),
         Kind::Unified(unified) => (unified.max_consecutive_failures, unified.backoff),
     };
     let backoff = backoff.unwrap_or_default();
-    Some(Accrual {
+    Some(BreakerSettings {
         max_failures,
         min_backoff: duration(backoff.min_backoff).unwrap_or(Duration::from_secs(1)),
         max_backoff: duration(backoff.max_backoff).unwrap_or(Duration::from_secs(60)),
