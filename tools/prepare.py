@@ -129,7 +129,7 @@ def stubs(stage: Stage) -> None:
 
 def kubernetes(stage: Stage) -> None:
     """The binaries of the local node: from the cache, the release servers, or built from source."""
-    stage.run(VENV / "bin" / "python", "-m", "tulle.local.binaries")
+    stage.run(VENV / "bin" / "python", "-m", "tulle.local.provision")
 
 
 def proxy(stage: Stage) -> None:

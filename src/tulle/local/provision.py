@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tulle.local import binaries, compile, debian, download, gateway, images
+from tulle.local import binaries, compile, debian, download, gateway, images, paths
 from tulle.local.binaries import Binary
 from tulle.local.debian import Packages
+from tulle.local.errors import LocalError
 from tulle.local.locks import held
 from tulle.local.paths import Caches, make_folder
 
@@ -53,3 +54,15 @@ def _from_releases(absent: Sequence[Binary], caches: Caches, say: Say) -> list[B
             except download.Unavailable:
                 remaining.append(binary)
     return remaining
+
+
+def main() -> None:
+    """`python -m tulle.local.provision`: fill the cache ahead of the first cluster."""
+    try:
+        ensure(paths.caches(), lambda line: print(line, flush=True))
+    except LocalError as error:
+        raise SystemExit(f"provision: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
