@@ -16,7 +16,7 @@ const CANARY: &str = "canary.shop.svc.cluster.local:80";
 const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
 
 fn cluster_ip() -> SocketAddr {
-    "10.96.0.7:80".parse().unwrap()
+    SocketAddr::from(([10, 96, 0, 7], 80))
 }
 
 struct Shop {

@@ -21,7 +21,7 @@ const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 fn cluster_ip() -> SocketAddr {
-    "10.96.0.7:80".parse().unwrap()
+    SocketAddr::from(([10, 96, 0, 7], 80))
 }
 
 /// Two proxies, and an endpoint behind the second one at `application`.
