@@ -22,12 +22,14 @@ Json = dict[str, Any]
 NAME = names.METRICS_API
 READ = ["get", "list"]
 RULES = [
-    rule("", ["namespaces", "pods", "replicationcontrollers", "services"], READ),
+    rule("", ["pods"], [*READ, "watch"]),
+    rule("", ["namespaces", "replicationcontrollers", "services"], READ),
     rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], READ),
     rule("batch", ["cronjobs", "jobs"], READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
 ]
-TRUSTED = ["web"]  # the accounts that may ask; the command line comes by a port-forward
+# The accounts that may ask. The command line comes by a port-forward, past the proxy.
+TRUSTED = ["web", names.PROMETHEUS]
 
 
 def prometheus_url(viz: Viz) -> str:

@@ -66,6 +66,7 @@ class VizComponent:
     live: tuple[str, int | str]
     resources: Json
     replicas: int = 1
+    reads_api: bool = True  # asks the API server, so it needs a token
     annotations: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     # Volume, where it is mounted, and whether only to be read.
@@ -152,6 +153,7 @@ def _pod(viz: Viz, component: VizComponent) -> Json:
     values = viz.values
     found: Json = {
         "serviceAccountName": component.name,
+        "automountServiceAccountToken": component.reads_api,
         "containers": [_container(values, component)],
         "volumes": [volume for volume, _, _ in component.mounts],
         "securityContext": {

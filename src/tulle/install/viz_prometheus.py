@@ -6,13 +6,11 @@ import yaml
 
 from tulle import names
 from tulle.install.objects import config_map, digest
-from tulle.install.rbac import rule
 from tulle.install.viz_objects import (
     Viz,
     VizComponent,
     account,
     allowed_accounts,
-    cluster_role,
     deployment,
     server,
     service,
@@ -25,7 +23,6 @@ NAME = names.PROMETHEUS
 CONFIG = "prometheus-config"
 CONFIG_DIR = "/etc/prometheus"
 DATA_DIR = "/data"
-RULES = [rule("", ["pods"], ["get", "list", "watch"])]
 ADMIN_SERVER = "prometheus-admin"
 
 
@@ -35,7 +32,6 @@ def objects(viz: Viz) -> list[Json]:
     text = yaml.safe_dump(configuration(viz), sort_keys=False)
     return [
         account(viz, NAME),
-        *cluster_role(viz, NAME, RULES),
         config_map(viz.place, CONFIG, NAME, {"prometheus.yml": text}),
         service(viz, NAME, {"admin": (names.PROMETHEUS_PORT, "admin")}),
         deployment(viz, _component(viz, digest(text))),
@@ -66,5 +62,6 @@ def _component(viz: Viz, checksum: str) -> VizComponent:
         ("/-/healthy", "admin"),
         settings["resources"],
         annotations={"checksum/config": checksum},
+        reads_api=False,
         mounts=[(data, DATA_DIR, False), (config, CONFIG_DIR, True)],
     )

@@ -41,11 +41,14 @@ def configuration(viz: Viz) -> Json:
     return found
 
 
-def _discovery(*namespaces: str) -> Json:
-    found: Json = {"role": "pod"}
-    if namespaces:
-        found["namespaces"] = {"names": list(namespaces)}
-    return found
+def _discovery(viz: Viz, *namespaces: str) -> Json:
+    """metrics-api knows the pods, so Prometheus needs no right to ask the API server."""
+    host = f"{names.METRICS_API}.{viz.namespace}.svc.{viz.values['clusterDomain']}"
+    query = "&".join(f"namespace={name}" for name in namespaces)
+    return {
+        "url": f"http://{host}:{names.METRICS_API_PORT}/targets{'?' if query else ''}{query}",
+        "refresh_interval": viz.values["prometheus"]["scrapeInterval"],
+    }
 
 
 def _keep(labels: list[str], regex: str) -> Json:
@@ -60,7 +63,7 @@ def _components(viz: Viz) -> Json:
     """The admin ports of the control plane's and viz's own programs."""
     return {
         "job_name": "linkerd-controller",
-        "kubernetes_sd_configs": [_discovery(viz.control_namespace, viz.namespace)],
+        "http_sd_configs": [_discovery(viz, viz.control_namespace, viz.namespace)],
         "relabel_configs": [
             _keep(["pod_container_port_name"], "(.*-)?admin"),
             {
@@ -87,7 +90,7 @@ def _proxies(viz: Viz, metric_relabelling: list[Json]) -> Json:
     labels = ["pod_container_name", "pod_container_port_name"]
     found: Json = {
         "job_name": "linkerd-proxy",
-        "kubernetes_sd_configs": [_discovery()],
+        "http_sd_configs": [_discovery(viz)],
         "relabel_configs": [
             _keep(["pod_phase"], "Pending|Running"),
             _keep([*labels, "pod_label_linkerd_io_control_plane_ns"], wanted),
