@@ -54,7 +54,6 @@ WEB: Final = "web"
 TAP_TLS_SECRET: Final = "tap-k8s-tls"
 TAP_INJECTOR_TLS_SECRET: Final = "tap-injector-k8s-tls"
 TAP_INJECTOR_WEBHOOK_CONFIG: Final = "tulle-tap-injector-webhook-config"
-TAP_ADMIN_ROLE: Final = "tulle-tulle-viz-tap-admin"  # for users to be bound to
 TAP_HTTPS_PORT: Final = 8089
 TAP_ADMIN_PORT: Final = 9998
 TAP_INJECTOR_HTTPS_PORT: Final = 8443

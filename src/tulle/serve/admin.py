@@ -87,11 +87,12 @@ async def serve_http(
     stop: asyncio.Event,
     *,
     tls: ssl.SSLContext | None = None,
+    protocol: Any = "h11",
 ) -> None:
     """Serve an ASGI application until `stop` is set; answers in flight get five seconds."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=protocol,
         ws="none",
         loop="asyncio",
         lifespan="off",

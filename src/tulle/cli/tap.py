@@ -1,0 +1,136 @@
+"""`tulle viz tap`: requests as they happen, one line for each beginning, response and end."""
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import click
+
+from tulle.cli.resources import resources
+from tulle.cli.target import Command, Failure, Target, run, target
+from tulle.k8s.client import ApiError, Forbidden, NotFound
+from tulle.viz.tap import client as tap_client
+from tulle.viz.tap.filters import Filters, request
+from tulle.viz.tap.lines import as_json, line
+from tulle.viz.tap.target import PLURALS
+from tulle.viz.tap.target import Target as TapTarget
+from tulle.viz.tap.wire import BadFrame
+
+TO_KINDS = (*PLURALS, "service")
+
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What tap and top filter by."""
+    options = [
+        click.option("-n", "--namespace", help="Namespace of the object."),
+        click.option("--to", metavar="TYPE[/NAME]", help="Only requests to these."),
+        click.option("--to-namespace", help="Namespace of --to; by itself, all that is in it."),
+        click.option(
+            "--max-rps",
+            type=click.FloatRange(min=0, min_open=True),
+            default=100.0,
+            show_default=True,
+            help="The most requests per second.",
+        ),
+        click.option("--scheme", default="", help="Only requests of this scheme."),
+        click.option("--method", default="", help="Only requests of this method."),
+        click.option("--authority", default="", help="Only requests to exactly this authority."),
+        click.option("--path", default="", help="Only paths that begin so."),
+        click.option("-l", "--selector", default="", help="Only pods with these labels."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def tap_target(words: tuple[str, ...], namespace: str) -> TapTarget:
+    found = resources(words)
+    if len(found) != 1:
+        raise Failure("name one object or one kind, such as deployment/web or deployments")
+    kind, name = found[0].kind, found[0].name
+    if kind not in PLURALS:
+        raise Failure(f"{kind} cannot be tapped; what can is {', '.join(PLURALS)}")
+    if kind == "namespace":
+        return TapTarget(name or namespace, kind, name or namespace)
+    return TapTarget(namespace, kind, name)
+
+
+def filters(options: dict[str, Any], namespace: str) -> Filters:
+    to = None
+    if options["to"]:
+        found = resources((options["to"],))[0]
+        if found.kind not in TO_KINDS:
+            raise Failure(f"--to {options['to']}: must be one of {', '.join(TO_KINDS)}")
+        to = (found.kind, found.name)
+    where = options["to_namespace"] or (namespace if to and to[0] != "namespace" else "")
+    return Filters(
+        to,
+        where,
+        options["scheme"],
+        options["method"],
+        options["authority"],
+        options["path"],
+        options["selector"],
+        options["max_rps"],
+    )
+
+
+async def events(
+    place: Target, asked: TapTarget, wanted: Filters, *, extract_headers: bool = False
+) -> AsyncGenerator[Any, None]:
+    """Events, or a Failure that says why there are none."""
+    message = request(asked, wanted, extract_headers=extract_headers)
+    async with await place.client() as client:
+        try:
+            async with aclosing(tap_client.events(client, asked.path, message)) as found:
+                async for event in found:
+                    yield event
+        except Forbidden as error:
+            raise Failure(f"not allowed to tap {asked}: {error.message}") from error
+        except NotFound as error:
+            raise Failure(_not_found(error, asked)) from error
+        except ApiError as error:
+            raise Failure(f"tap failed: {error.message or error.reason}") from error
+        except BadFrame as error:
+            raise Failure(f"tap failed: {error}") from error
+
+
+def _not_found(error: NotFound, asked: TapTarget) -> str:
+    if str(asked) in error.message:
+        return error.message
+    return (
+        "the cluster has no tap API; install it with: tulle viz install | kubectl apply -f - "
+        f"({error.message})"
+    )
+
+
+@click.command("tap", cls=Command)
+@click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]")
+@filter_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["wide", "json"]),
+    help="wide adds the labels of both ends, json the headers too.",
+)
+def command(words: tuple[str, ...], output: str | None, **options: Any) -> None:
+    """Watch the requests of an object's pods as they happen."""
+    place = target()
+    namespace = options["namespace"] or place.default_namespace()
+    asked = tap_target(words, namespace)
+    wanted = filters(options, namespace)
+    try:
+        run(_print(place, asked, wanted, output))
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(0) from None
+
+
+async def _print(place: Target, asked: TapTarget, wanted: Filters, output: str | None) -> None:
+    found = events(place, asked, wanted, extract_headers=output == "json")
+    async with aclosing(found) as stream:
+        async for event in stream:
+            if output == "json":
+                click.echo(json.dumps(as_json(event), indent=2, ensure_ascii=False))
+            else:
+                click.echo(line(event, wide=output == "wide"))
