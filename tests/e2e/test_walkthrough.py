@@ -72,13 +72,13 @@ def test_proxy_logs_its_addresses_and_identity(todo: Cluster) -> None:
         re.MULTILINE,
     ), logged
     for part in (
-        "Admin interface on",
+        "tulle_proxy: Admin interface on",
         "Inbound interface on",
         "Outbound interface on",
         "Tap ",
         "Local identity is default.default.serviceaccount.identity.tulle.cluster.local",
         "Identity verified via tulle-identity-headless.tulle.svc.cluster.local",
-        "Destinations resolved via tulle-dst-headless.tulle.svc.cluster.local",
+        "tulle_proxy: Destinations resolved via tulle-dst-headless.tulle.svc.cluster.local",
         "Certified identity id=default.default.serviceaccount.identity.tulle.cluster.local",
     ):
         assert part in logged, f"{part!r} is missing in\n{logged}"

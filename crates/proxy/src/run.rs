@@ -189,10 +189,8 @@ fn announce(config: &Config, listeners: &listen::Listeners) {
         }
     };
     tracing::info!(target: PROGRAM, "Identity verified via {}", by(&config.identity.service));
-    tracing::info!(
-        "Destinations resolved via {}",
-        by(&config.destination.service)
-    );
+    let destinations = by(&config.destination.service);
+    tracing::info!(target: PROGRAM, "Destinations resolved via {destinations}");
 }
 
 async fn wait_certified(
