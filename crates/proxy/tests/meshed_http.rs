@@ -87,6 +87,41 @@ async fn both_sides_count_it_as_mutual_tls() {
 }
 
 #[tokio::test]
+async fn routes_and_backends_are_counted_by_their_names() {
+    let mesh = Mesh::start().await;
+    mesh.service.add(mesh.redirected());
+    for path in ["/", "/?status=503"] {
+        mesh.get(path).await;
+    }
+    let parent = [
+        "parent_kind=\"Service\"",
+        "parent_name=\"web\"",
+        "route_name=\"http\"",
+    ];
+    let backend = [
+        &parent[..],
+        &["backend_namespace=\"shop\"", "backend_port=\"80\""],
+    ]
+    .concat();
+    let requests = "outbound_http_route_backend_requests_total";
+    assert_eq!(mesh.client.metric(requests, &backend).await, 2.0);
+    for (family, labels) in [
+        ("outbound_http_route_request_statuses_total", &parent[..]),
+        (
+            "outbound_http_route_backend_response_statuses_total",
+            &backend[..],
+        ),
+    ] {
+        for status in ["http_status=\"200\"", "http_status=\"503\""] {
+            let labels = [labels, &[status, "error=\"\""]].concat();
+            assert_eq!(mesh.client.metric(family, &labels).await, 1.0, "{family}");
+        }
+    }
+    let duration = "outbound_http_route_request_duration_seconds_count";
+    assert_eq!(mesh.client.metric(duration, &parent).await, 2.0);
+}
+
+#[tokio::test]
 async fn a_transport_header_leads_to_the_port() {
     let mesh = Mesh::start().await;
     let proxy_port = mesh.server.addresses.inbound.port();

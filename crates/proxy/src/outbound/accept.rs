@@ -175,6 +175,7 @@ impl Connection {
             metrics: Arc::clone(&self.outbound.metrics),
             taps: Arc::clone(&self.outbound.taps),
             host: std::sync::Mutex::default(),
+            rows: std::sync::Mutex::default(),
         });
         http::serve(io, session, &self.outbound.http2, self.drain).await;
     }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -12,27 +12,24 @@ use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::attempt::Attempt;
 use super::discover::{Discovered, Live, LivePolicy};
 use super::pick;
 use super::profile::Profiled;
-use crate::balance::breaker::Permit;
+use super::rows::{Rows, Used};
 use crate::balance::endpoints::{Backend, Endpoint};
-use crate::balance::load::Pending;
-use crate::connect::pool::{Lease, NotSent, SendError};
+use crate::connect::pool::{NotSent, SendError};
 use crate::connect::tcp::ConnectError;
 use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBackend};
-use crate::control::stream::chance;
 use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
-use crate::exchange::finish::Finish;
 use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
 use crate::exchange::serve::{self, Http2Settings};
 use crate::exchange::{orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
 use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
-use crate::telemetry::metrics::Class;
 
 const L5D_REQUIRE_ID: HeaderName = HeaderName::from_static("l5d-require-id");
 
@@ -45,6 +42,7 @@ pub struct Session {
     pub is_informed: bool,
     pub metrics: Arc<crate::telemetry::metrics::Metrics>,
     pub taps: Arc<Taps>,
+    pub rows: Mutex<Used>,
     /// Clients name the same host again and again; its parsed form is kept.
     pub host: Mutex<Option<(HeaderValue, Authority)>>,
 }
@@ -73,6 +71,7 @@ where
 /// A request whose rule and backend are chosen.
 struct Routed<'a> {
     session: &'a Session,
+    rows: Arc<Rows>,
     rule: &'a HttpRule<Arc<Backend>>,
     backend: &'a RouteBackend<Arc<Backend>>,
     authority: Authority,
@@ -168,8 +167,15 @@ impl Session {
         if let Some(answer) = answered {
             return respond(answer);
         }
+        let rows = {
+            let mut used = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            let (parent, route) = (&live.policy.parent, &selected.route.reference);
+            let make = || Rows::new(&self.metrics, parent, route, &backend.backend);
+            used.get(&live.policy, backend, make)
+        };
         let routed = Routed {
             session: self,
+            rows: Arc::clone(&rows),
             rule,
             backend,
             authority,
@@ -181,7 +187,8 @@ impl Session {
             started,
         };
         let request = Request::from_parts(parts, body);
-        let mut response = self.within_time(&routed, request).await?;
+        let sent = self.within_time(&routed, request).await;
+        let mut response = rows.follow(sent, started)?;
         filter::apply_to_response(&backend.filters, response.headers_mut());
         filter::apply_to_response(&rule.filters, response.headers_mut());
         Ok(response)
@@ -247,6 +254,7 @@ fn respond(answer: Answer) -> Result<Response<Body>, Fault> {
 #[derive(Clone)]
 pub struct Sending<'a> {
     pub session: &'a Session,
+    pub rows: Arc<Rows>,
     pub rule: &'a HttpRule<Arc<Backend>>,
     pub backend: &'a Backend,
     pub authority: Authority,
@@ -258,6 +266,7 @@ impl<'a> From<&Routed<'a>> for Sending<'a> {
     fn from(routed: &Routed<'a>) -> Self {
         Self {
             session: routed.session,
+            rows: Arc::clone(&routed.rows),
             rule: routed.rule,
             backend: &routed.backend.backend,
             authority: routed.authority.clone(),
@@ -267,8 +276,21 @@ impl<'a> From<&Routed<'a>> for Sending<'a> {
     }
 }
 
-/// Sends to one endpoint after another until one was reached.
+/// One attempt, counted as the backend's.
 pub async fn send_once(
+    sending: &Sending<'_>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Fault> {
+    let started = Instant::now();
+    sending.rows.attempt();
+    let answer = send_until_reached(sending, request).await;
+    let outcome = answer.as_ref().map(Response::status);
+    sending.rows.attempted(outcome, started.elapsed());
+    answer
+}
+
+/// Sends to one endpoint after another until one was reached.
+async fn send_until_reached(
     sending: &Sending<'_>,
     mut request: Request<Body>,
 ) -> Result<Response<Body>, Fault> {
@@ -405,54 +427,6 @@ async fn send_to(
 /// The client's half of an upgrade, carried with its request to where the answer is known.
 #[derive(Clone)]
 pub struct Upgrading(pub hyper::upgrade::OnUpgrade);
-
-/// One request to one endpoint, and who is told of it.
-struct Attempt<'a> {
-    endpoint: &'a Endpoint,
-    started: Instant,
-    pending: Pending,
-    permit: Option<Permit>,
-    tapped: Option<Tapped>,
-}
-
-impl Attempt<'_> {
-    fn sent<T>(&mut self, sent: Result<T, SendError>) -> Result<T, SendError> {
-        match &sent {
-            Ok(_) => self.endpoint.connected(),
-            Err(SendError::Failed(_)) => {
-                let metrics = self.endpoint.metrics.http();
-                let error = Some("unclassified");
-                metrics.response(None, Class::Failure, None, error, Duration::ZERO);
-                if let Some(permit) = self.permit.take() {
-                    permit.settle(false, Instant::now(), chance());
-                }
-            }
-            Err(SendError::NotSent { .. }) => {}
-        }
-        sent
-    }
-
-    fn finish(self, response: Response<Incoming>, mut lease: Option<Lease>) -> Response<Body> {
-        use http_body::Body as _;
-        self.pending.answered(Instant::now());
-        if response.body().is_end_stream()
-            && let Some(mut lease) = lease.take()
-        {
-            lease.give_back();
-        }
-        let http = self.endpoint.metrics.http();
-        let finish = Finish::new(http, &response, self.started, lease, self.pending);
-        let finish = Box::new(finish.judged_by(self.permit));
-        let response = response.map(|body| Body::incoming(body).observed_by(finish));
-        match self.tapped {
-            Some(mut tapped) => {
-                tapped.response(&response);
-                response.map(|body| body.also_observed_by(Box::new(tapped)))
-            }
-            None => response,
-        }
-    }
-}
 
 fn override_authority(request: &mut Request<Body>, over: &Authority) {
     if request.version() == Version::HTTP_2 {
