@@ -225,6 +225,8 @@ def _explain(tables: list[Table], found: list[Resource], where: Place, window: s
                 f"{asked} in {place}: {hidden} found, none of them meshed; annotate the namespace "
                 "with linkerd.io/inject=enabled and restart them, or show them with --unmeshed"
             )
+        elif any(table.answer["scraped_proxies"] is not None for table in tables):
+            text = _no_traffic(tables, where, window)
         else:
             text = f"{asked}: nothing was found in {place}"
         click.echo(text, err=True)
@@ -235,8 +237,7 @@ def _explain(tables: list[Table], found: list[Resource], where: Place, window: s
 
 
 def _no_traffic(tables: list[Table], where: Place, window: str) -> str:
-    scraped = [table.answer["scraped_proxies"] for table in tables if table.rows]
-    if not any(scraped):
+    if not any(table.answer["scraped_proxies"] for table in tables):
         return (
             "no requests are known, for Prometheus has not reached any proxy there yet; "
             "it does so within seconds of a pod's start: tulle viz check --proxy"

@@ -55,6 +55,25 @@ KINDS = (
     Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
 )
 
+# Policies that an extension writes, beside its own pods and beside those of others.
+POLICIES = tuple(
+    Kind("policy.linkerd.io/" + version, kind, plural)
+    for version, kind, plural in (
+        ("v1alpha1", "AuthorizationPolicy", "authorizationpolicies"),
+        ("v1alpha1", "MeshTLSAuthentication", "meshtlsauthentications"),
+        ("v1alpha1", "NetworkAuthentication", "networkauthentications"),
+        ("v1beta3", "HTTPRoute", "httproutes"),
+        ("v1beta3", "Server", "servers"),
+    )
+)
+
+
+async def policies(client: Client, selector: str) -> list[Json]:
+    found = []
+    for kind in POLICIES:
+        found += await _listed(client, kind, selector)
+    return found
+
 
 async def labelled_objects(client: Client, selector: str) -> list[Json]:
     async with asyncio.TaskGroup() as tasks:

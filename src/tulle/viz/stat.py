@@ -71,9 +71,12 @@ async def answer(
     else:
         numbers = await _measured(_traffic(question, domain), question.window, prometheus)
         rows = [Row(entry, numbers.get((entry.namespace, entry.name))) for entry in entries]
+    is_narrowed = question.to is not None or question.source is not None
+    if is_narrowed:  # only who takes part
+        rows = [row for row in rows if row.numbers]
     rows.sort(key=lambda row: (row.entry.namespace, row.entry.name, row.entry.leaf))
     scraped = None
-    if rows and not any(row.numbers for row in rows):
+    if entries and not any(row.numbers for row in rows):
         found = await prometheus.query(queries.scraped(question.target.namespace))
         scraped = int(sum(sample.value for sample in found))
     return Answer(tuple(rows), scraped)
