@@ -197,8 +197,8 @@ class Plan:
         for stage in self.stages:
             if stage.name in self.started and not self.done[stage.name].is_set():
                 spent = time.monotonic() - self.started[stage.name]
-                left = max(0, stage.first_seconds - spent)
-                time_left = f"at most about {left:.0f} s left"
+                left = stage.first_seconds - spent
+                time_left = f"at most about {left:.0f} s left" if left > 0 else "slower than usual"
                 say(f"{stage.name}: {spent:.0f} s, {time_left}: {stage.last_line()}")
 
 
