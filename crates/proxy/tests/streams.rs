@@ -154,19 +154,21 @@ async fn an_upgraded_connection_carries_bytes_both_ways() {
 
 /// Agrees to the upgrade of one connection, then sends back what it reads.
 async fn upgrading() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
+        let (mut stream, _) = listener.accept().await.expect("a client comes");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
+            head.push(stream.read_u8().await.expect("it sends a whole head"));
         }
         let answer =
             "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n";
         let (mut read, mut write) = stream.split();
-        write.write_all(answer.as_bytes()).await.unwrap();
-        tokio::io::copy(&mut read, &mut write).await.unwrap();
+        write.write_all(answer.as_bytes()).await.expect("it reads");
+        tokio::io::copy(&mut read, &mut write)
+            .await
+            .expect("it goes on");
     });
     address
 }

@@ -356,12 +356,11 @@ fn require_identity(endpoint: &Endpoint, required: Option<&HeaderValue>) -> Resu
     )))
 }
 
-async fn send_to(
-    endpoint: &Arc<Endpoint>,
-    mut request: Request<Body>,
+fn begin<'a>(
+    endpoint: &'a Endpoint,
+    request: Request<Body>,
     sending: &Sending<'_>,
-) -> Result<Response<Body>, SendError> {
-    let authority = &sending.authority;
+) -> Result<(Request<Body>, Attempt<'a>), SendError> {
     let permit = match endpoint.admit() {
         Ok(permit) => permit,
         Err(ejected) => {
@@ -371,15 +370,26 @@ async fn send_to(
             });
         }
     };
-    let version = request.version();
     let started = Instant::now();
-    let mut attempt = Attempt {
+    let authority = sending.authority.as_str();
+    let attempt = Attempt {
         endpoint,
         started,
         pending: endpoint.load.start(started),
         permit,
-        tapped: sending.session.tap(endpoint, &request, authority.as_str()),
+        tapped: sending.session.tap(endpoint, &request, authority),
     };
+    Ok((request, attempt))
+}
+
+async fn send_to(
+    endpoint: &Arc<Endpoint>,
+    request: Request<Body>,
+    sending: &Sending<'_>,
+) -> Result<Response<Body>, SendError> {
+    let authority = &sending.authority;
+    let version = request.version();
+    let (mut request, mut attempt) = begin(endpoint, request, sending)?;
     endpoint.metrics.http().request();
     if let Some(over) = &endpoint.spec.authority_override {
         override_authority(&mut request, over);

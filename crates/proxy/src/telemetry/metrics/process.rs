@@ -33,78 +33,32 @@ impl Process {
     }
 
     pub fn write(&self, out: &mut String) {
-        let mut one = |name: &str, help, kind, value: f64| {
-            write_head(out, name, help, kind);
-            write_sample(out, name, "", value);
-        };
-        one(
-            "process_start_time_seconds",
-            "When the process started.",
-            "gauge",
-            epoch(self.start_time),
-        );
-        one(
-            "process_clock_time_seconds",
-            "The time now.",
-            "gauge",
-            epoch(SystemTime::now()),
-        );
+        let started = epoch(self.start_time);
+        let now = epoch(SystemTime::now());
         let uptime = self.uptime().as_secs_f64();
         one(
+            out,
+            "process_start_time_seconds",
+            "When the process started.",
+            GAUGE,
+            started,
+        );
+        one(
+            out,
+            "process_clock_time_seconds",
+            "The time now.",
+            GAUGE,
+            now,
+        );
+        one(
+            out,
             "process_uptime_seconds_total",
             "Time since the start.",
-            "counter",
+            COUNTER,
             uptime,
         );
-        if let Some(stat) = Stat::read() {
-            one(
-                "process_cpu_seconds_total",
-                "CPU time used.",
-                "counter",
-                stat.cpu_seconds,
-            );
-            one(
-                "process_virtual_memory_bytes",
-                "Virtual memory.",
-                "gauge",
-                stat.virtual_bytes,
-            );
-            one(
-                "process_resident_memory_bytes",
-                "Resident memory.",
-                "gauge",
-                stat.resident_bytes,
-            );
-            one("process_threads", "Threads.", "gauge", stat.threads);
-        }
-        if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            one(
-                "process_open_fds",
-                "Open file descriptors.",
-                "gauge",
-                open.count() as f64,
-            );
-        }
-        if let Some(most) = max_fds() {
-            one(
-                "process_max_fds",
-                "Most file descriptors allowed.",
-                "gauge",
-                most,
-            );
-        }
-        if let Some((received, sent)) = network_bytes() {
-            let (name, help) = (
-                "process_network_receive_bytes_total",
-                "Bytes the pod received.",
-            );
-            one(name, help, "counter", received);
-            let (name, help) = (
-                "process_network_transmit_bytes_total",
-                "Bytes the pod sent.",
-            );
-            one(name, help, "counter", sent);
-        }
+        write_usage(out);
+        write_limits(out);
         self.write_info(out);
     }
 
@@ -118,6 +72,76 @@ impl Process {
         write_sample(out, "proxy_build_info", self.build.as_str(), 1);
         write_head(out, "rustls_info", "How TLS is set up.", "gauge");
         write_sample(out, "rustls_info", self.rustls.as_str(), 1);
+    }
+}
+
+const GAUGE: &str = "gauge";
+const COUNTER: &str = "counter";
+
+fn one(out: &mut String, name: &str, help: &str, kind: &str, value: f64) {
+    write_head(out, name, help, kind);
+    write_sample(out, name, "", value);
+}
+
+fn write_usage(out: &mut String) {
+    if let Some(stat) = Stat::read() {
+        for (name, help, kind, value) in [
+            (
+                "process_cpu_seconds_total",
+                "CPU time used.",
+                COUNTER,
+                stat.cpu_seconds,
+            ),
+            (
+                "process_virtual_memory_bytes",
+                "Virtual memory.",
+                GAUGE,
+                stat.virtual_bytes,
+            ),
+            (
+                "process_resident_memory_bytes",
+                "Resident memory.",
+                GAUGE,
+                stat.resident_bytes,
+            ),
+            ("process_threads", "Threads.", GAUGE, stat.threads),
+        ] {
+            one(out, name, help, kind, value);
+        }
+    }
+}
+
+fn write_limits(out: &mut String) {
+    if let Ok(open) = fs::read_dir("/proc/self/fd") {
+        let open = open.count() as f64;
+        one(
+            out,
+            "process_open_fds",
+            "Open file descriptors.",
+            GAUGE,
+            open,
+        );
+    }
+    if let Some(most) = max_fds() {
+        one(
+            out,
+            "process_max_fds",
+            "Most file descriptors allowed.",
+            GAUGE,
+            most,
+        );
+    }
+    if let Some((received, sent)) = network_bytes() {
+        let (name, help) = (
+            "process_network_receive_bytes_total",
+            "Bytes the pod received.",
+        );
+        one(out, name, help, COUNTER, received);
+        let (name, help) = (
+            "process_network_transmit_bytes_total",
+            "Bytes the pod sent.",
+        );
+        one(out, name, help, COUNTER, sent);
     }
 }
 
