@@ -90,6 +90,16 @@ def todo(mesh: Cluster) -> Cluster:
     return mesh
 
 
+@pytest.fixture(scope="session")
+def viz(mesh: Cluster) -> Cluster:
+    """The extension viz, asking proxies often enough for a story to end soon."""
+    manifest = mesh.tulle("viz", "install", "--set", "prometheus.scrapeInterval=2s").out
+    mesh.kubectl("apply", "-f", "-", stdin=manifest)
+    for name in ("metrics-api", "prometheus"):
+        mesh.rollout(f"deployment/{name}", "tulle-viz")
+    return mesh
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for what, seconds in TIMES.items():
         terminalreporter.write_line(f"{what}: {seconds:.1f} s")

@@ -50,10 +50,13 @@ class Prometheus:
             content = response.json()
         except httpx.TransportError as error:
             cause = str(error) or type(error).__name__
-            raise PrometheusError(f"Prometheus at {self.url} does not answer: {cause}") from error
+            raise PrometheusError(
+                f"Prometheus at {self.url} does not answer: {cause}; is it running?"
+            ) from error
         except ValueError as error:
             raise PrometheusError(
-                f"Prometheus at {self.url} does not answer: status {response.status_code}"
+                f"Prometheus at {self.url} does not answer: its proxy said {response.status_code}; "
+                "is it running?"
             ) from error
         if response.status_code != 200:
             said = content.get("error") or response.status_code

@@ -1,0 +1,172 @@
+"""What viz says of traffic whose rate and share of errors are known."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cluster import Cluster, script_pod
+
+NAMESPACE = "measured"
+RATE = 10.0  # requests per second
+FAILING = 5  # one request in so many
+PORT = 8000
+
+SERVER = f"""
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(503 if self.path == "/fail" else 200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *arguments):
+        pass
+ThreadingHTTPServer(("", {PORT}), Handler).serve_forever()
+"""
+CLIENT = f"""
+import http.client, time
+connection = http.client.HTTPConnection("server.{NAMESPACE}", {PORT})
+began, number = time.monotonic(), 0
+while True:
+    number += 1
+    time.sleep(max(0, began + number / {RATE} - time.monotonic()))
+    connection.request("GET", "/fail" if number % {FAILING} == 0 else "/")
+    connection.getresponse().read()
+"""
+
+
+def stat(cluster: Cluster, *arguments: str) -> list[dict[str, Any]]:
+    out = cluster.tulle("viz", "stat", *arguments, "-t", "30s", "-o", "json").out
+    rows: list[dict[str, Any]] = json.loads(out)
+    return rows
+
+
+def is_true(row: dict[str, Any]) -> bool:
+    """Within five hundredths of what the client does."""
+    expected = 1 - 1 / FAILING
+    return (
+        row["rps"] is not None
+        and abs(row["rps"] - RATE) < RATE / 20
+        and abs(row["success"] - expected) < expected / 20
+        and row["latency_ms_p99"] is not None
+    )
+
+
+@pytest.fixture(scope="module")
+def load(viz: Cluster) -> Iterator[Cluster]:
+    """A client that asks a server at a known rate, for as long as these stories take."""
+    viz.namespace(NAMESPACE)
+    viz.apply(script_pod("server", NAMESPACE, SERVER, port=PORT))
+    viz.rollout("deployment/server", NAMESPACE)
+    viz.apply(script_pod("client", NAMESPACE, CLIENT))
+    viz.rollout("deployment/client", NAMESPACE)
+    yield viz
+    viz.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def test_components_run_meshed_and_can_do_little(viz: Cluster) -> None:
+    for name in ("metrics-api", "prometheus"):
+        pods = viz.kubectl("-n", "tulle-viz", "get", "pods", "-l", f"component={name}")
+        assert "2/2" in pods
+    account = "--as=system:serviceaccount:tulle-viz:prometheus"
+    allowed = viz.run("kubectl", "auth", "can-i", "list", "pods", "-A", account, check=False)
+    assert allowed.out.strip() == "no"
+    check = viz.tulle("viz", "check", "--wait", "60s")
+    assert "×" not in check.out
+    assert "‼" not in check.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["deployments"], "server"),
+        (["deployment/server"], "server"),
+        (["services"], "server"),
+        (["deployments", "--to", "service/server"], "client"),
+        (["deployments", "--to", "deploy/server"], "client"),
+        (["deployments", "--from", "deploy/client"], "server"),
+        (["services", "--from", "deploy/client"], "server"),
+        (["namespace/measured"], "measured"),
+    ],
+    ids=" ".join,
+)
+def test_numbers_are_those_of_the_load(load: Cluster, arguments: list[str], name: str) -> None:
+    place = [] if "namespace/measured" in arguments else ["-n", NAMESPACE]
+    seen: list[dict[str, Any]] = []
+
+    def holds() -> bool:
+        seen[:] = [row for row in stat(load, *arguments, *place) if row["name"] == name]
+        return len(seen) == 1 and is_true(seen[0])
+
+    try:
+        load.until(holds, f"{arguments} tells {RATE} requests per second", 90)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; last seen: {seen}") from error
+
+
+def test_a_table_has_the_columns_and_says_what_a_failure_is(load: Cluster) -> None:
+    found = load.tulle("viz", "stat", "pods", "-n", NAMESPACE, "--to", "service/server")
+    lines = found.out.splitlines()
+    assert lines[0].split() == [
+        "NAME", "STATUS", "MESHED", "SUCCESS", "RPS",
+        "LATENCY_P50", "LATENCY_P95", "LATENCY_P99", "TCP_CONN",
+    ]  # fmt: skip
+    assert [line.split()[0].rpartition("-")[0].rpartition("-")[0] for line in lines[1:]] == [
+        "client"
+    ]
+    assert found.err.count("5xx") == 1
+
+
+def test_edges_are_secured_even_those_of_prometheus(load: Cluster) -> None:
+    def holds() -> bool:
+        rows = load.tulle("viz", "edges", "deployments", "-n", NAMESPACE).out.splitlines()[1:]
+        found = {tuple(row.split()) for row in rows}
+        return {
+            ("client", "server", NAMESPACE, NAMESPACE, "√"),
+            ("prometheus", "server", "tulle-viz", NAMESPACE, "√"),
+            ("prometheus", "client", "tulle-viz", NAMESPACE, "√"),
+        } <= found
+
+    load.until(holds, "the edges of client, server and prometheus show mutual TLS", 60)
+
+
+def test_what_is_empty_says_why(viz: Cluster) -> None:
+    bare = viz.namespace("unmeasured", meshed=False)
+    nothing = viz.tulle("viz", "stat", "deployments", "-n", bare)
+    assert nothing.out == ""
+    assert "nothing was found in the namespace unmeasured" in nothing.err
+    unmeshed = viz.tulle("viz", "stat", "deployments", "-n", "kube-system")
+    assert unmeshed.out == ""
+    assert "none of them meshed" in unmeshed.err
+    shown = viz.tulle("viz", "stat", "deployments", "-n", "kube-system", "--unmeshed")
+    assert "coredns" in shown.out
+    missing = viz.tulle("viz", "stat", "deployments", "-n", "nowhere", check=False)
+    assert missing.code == 1
+    assert "the namespace nowhere does not exist" in missing.err
+
+
+def test_what_is_down_is_named(viz: Cluster) -> None:
+    viz.kubectl("-n", "tulle-viz", "scale", "deployment/prometheus", "--replicas=0")
+    try:
+        viz.until(
+            lambda: viz.tulle("viz", "edges", "deployments", check=False).code == 1,
+            "edges fail without Prometheus",
+        )
+        failed = viz.tulle("viz", "stat", "deployments", check=False)
+        assert failed.code == 1
+        assert "Prometheus" in failed.err
+        assert "is it running?" in failed.err
+        check = viz.tulle("viz", "check", "--wait", "0s", check=False)
+        assert check.code == 1
+        assert "× metrics-api answers, and reaches Prometheus" in check.out
+        viz.kubectl("-n", "tulle-viz", "scale", "deployment/metrics-api", "--replicas=0")
+        viz.until(
+            lambda: "has no pod" in viz.tulle("viz", "stat", "deploy", check=False).err,
+            "stat names metrics-api",
+        )
+    finally:
+        for name in ("metrics-api", "prometheus"):
+            viz.kubectl("-n", "tulle-viz", "scale", f"deployment/{name}", "--replicas=1")
+            viz.rollout(f"deployment/{name}", "tulle-viz")
