@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tulle import names
-from tulle.install import charts, viz_metrics, viz_prometheus, viz_tap
+from tulle.install import charts, viz_metrics, viz_prometheus, viz_tap, viz_web
 from tulle.install.plan import Given, layered
 from tulle.install.validate import DURATION
 from tulle.install.values import BadValue, merge
@@ -17,6 +17,7 @@ COMPONENTS: tuple[Callable[[Viz], list[Json]], ...] = (
     viz_metrics.objects,
     viz_prometheus.objects,
     viz_tap.objects,
+    viz_web.objects,
 )
 
 

@@ -1,0 +1,125 @@
+"""What each page shows, from the answers of metrics-api. Pure."""
+
+from typing import Any
+from urllib.parse import quote
+
+from tulle.viz.web.html import Cell, Table, text
+
+Json = dict[str, Any]
+
+# The path of a kind, as the kind is asked for and as it is headed.
+KINDS = {
+    "deployments": ("deployment", "Deployments"),
+    "statefulsets": ("statefulset", "StatefulSets"),
+    "daemonsets": ("daemonset", "DaemonSets"),
+    "jobs": ("job", "Jobs"),
+    "cronjobs": ("cronjob", "CronJobs"),
+    "replicasets": ("replicaset", "ReplicaSets"),
+    "replicationcontrollers": ("replicationcontroller", "ReplicationControllers"),
+    "services": ("service", "Services"),
+    "pods": ("pod", "Pods"),
+    "trafficsplits": ("trafficsplit", "TrafficSplits"),
+}
+# What the page of one namespace shows; kinds that it has none of are left out.
+OVERVIEW = ("deployments", "statefulsets", "daemonsets", "jobs", "services", "pods")
+NUMBERS = ("Success", "RPS", "P50", "P95", "P99", "TCP")
+NOTHING = "-"
+REASONS = {
+    "disabled": "Disabled",
+    "loopback": "Loopback",
+    "not_provided_by_remote": "Not Provided By Remote",
+    "no_tls_from_remote": "Not Provided By Remote",
+    "not_provided_by_service_discovery": "Not Provided By Service Discovery",
+}
+
+
+def navigation(namespace: str = "") -> list[tuple[str, str]]:
+    base = f"/namespaces/{quote(namespace)}" if namespace else ""
+    overview = [("Overview", base)] if namespace else []
+    kinds = [(title, f"{base}/{plural}") for plural, (_, title) in KINDS.items()]
+    return [*overview, *kinds, ("Edges", f"{base}/edges")]
+
+
+def stat_table(title: str, plural: str, answer: Json, *, with_namespace: bool = False) -> Table:
+    """One row per object, with the golden metrics of the last minute."""
+    is_pods, is_split = plural == "pods", plural == "trafficsplits"
+    header: list[str] = ["Namespace"] if with_namespace else []
+    header += ["Name", *(["Status"] if is_pods else [])]
+    header += ["Apex", "Leaf", "Weight"] if is_split else ["Meshed"]
+    rows = []
+    for row in answer["rows"]:
+        cells = [text(row["namespace"])] if with_namespace else []
+        cells.append(Cell(row["name"], _path(plural, row)))
+        if is_pods:
+            cells.append(text(row.get("status", NOTHING)))
+        if is_split:
+            cells += [text(str(row.get(key, NOTHING))) for key in ("apex", "leaf", "weight")]
+        else:
+            cells.append(text(_meshed(row)))
+        rows.append((*cells, *_numbers(row["numbers"])))
+    return Table(title, (*header, *NUMBERS), rows, f"There are no {title.lower()} here.")
+
+
+def _path(plural: str, row: Json) -> str:
+    if plural == "namespaces":
+        return f"/namespaces/{quote(row['name'])}"
+    return f"/namespaces/{quote(row['namespace'])}/{plural}/{quote(row['name'])}"
+
+
+def _meshed(row: Json) -> str:
+    if "running_pods" not in row:
+        return NOTHING
+    return f"{row['meshed_pods']}/{row['running_pods']}"
+
+
+def _number(value: float | None, form: str) -> Cell:
+    return Cell(NOTHING if value is None else form.format(value), is_number=True)
+
+
+def _numbers(numbers: Json | None) -> tuple[Cell, ...]:
+    found = numbers or {}
+    success = found.get("success")
+    state = "" if success is None else "good" if success >= 0.99 else "bad"
+    rate = _number(success, "{:.2%}")
+    return (
+        Cell(rate.text, is_number=True, state=state),
+        _number(found.get("rps"), "{:.1f}rps"),
+        *(_number(found.get(f"latency_ms_{name}"), "{:.0f}ms") for name in ("p50", "p95", "p99")),
+        _number(found.get("tcp_open_connections"), "{:.0f}"),
+    )
+
+
+def edge_table(answer: Json, plural: str, only: tuple[str, str] | None = None) -> Table:
+    """`only` is a namespace and a name that one of the ends must have."""
+    rows = []
+    for edge in answer["edges"]:
+        ends = [(edge[f"{side}_namespace"], edge[side]) for side in ("src", "dst")]
+        if only is not None and only not in ends:
+            continue
+        cells = []
+        for namespace, name in ends:
+            row = {"namespace": namespace, "name": name}
+            cells += [Cell(name, _path(plural, row)), text(namespace)]
+        rows.append((*cells, _secured(edge)))
+    header = ("From", "Namespace", "To", "Namespace", "Secured")
+    return Table("Edges", header, rows, "No connections were seen between meshed pods.")
+
+
+def peers(answer: Json, near: tuple[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """A title, the word by which metrics-api is asked, and the peers of an object that way."""
+    into, out = set(), set()
+    for edge in answer["edges"]:
+        source = edge["src_namespace"], edge["src"]
+        destination = edge["dst_namespace"], edge["dst"]
+        if destination == near:
+            into.add(source)
+        if source == near:
+            out.add(destination)
+    return [("Inbound from", "from", sorted(into)), ("Outbound to", "to", sorted(out))]
+
+
+def _secured(edge: Json) -> Cell:
+    reason = edge["no_tls_reason"]
+    if edge["server_id"] and not reason:
+        return Cell("√ mutual TLS", state="good")
+    return Cell(REASONS.get(reason, reason or "not secured"), state="bad")
