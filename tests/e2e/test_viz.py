@@ -170,3 +170,28 @@ def test_what_is_down_is_named(viz: Cluster) -> None:
         for name in ("metrics-api", "prometheus"):
             viz.kubectl("-n", "tulle-viz", "scale", f"deployment/{name}", "--replicas=1")
             viz.rollout(f"deployment/{name}", "tulle-viz")
+
+
+def test_applying_again_changes_nothing(viz: Cluster) -> None:
+    manifest = viz.tulle("viz", "install", "--set", "prometheus.scrapeInterval=2s").out
+    lines = viz.kubectl("apply", "-f", "-", stdin=manifest).splitlines()
+    assert [line for line in lines if not line.endswith("unchanged")] == []
+
+
+def test_nothing_of_it_remains(viz: Cluster) -> None:
+    """Uninstalled, and installed again for the stories that follow."""
+    manifest = viz.tulle("viz", "install", "--set", "prometheus.scrapeInterval=2s").out
+    listed = viz.tulle("viz", "uninstall").out
+    viz.kubectl("delete", "-f", "-", "--timeout=120s", stdin=listed)
+    try:
+        again = viz.tulle("viz", "uninstall", check=False)
+        assert again.code == 1
+        assert "nothing of viz to uninstall" in again.err
+        missing = viz.tulle("viz", "stat", "deployments", check=False)
+        assert missing.code == 1
+        assert "viz is not installed" in missing.err
+        assert viz.tulle("check", "--wait", "30s").code == 0
+    finally:
+        viz.kubectl("apply", "-f", "-", stdin=manifest)
+        for name in ("metrics-api", "prometheus"):
+            viz.rollout(f"deployment/{name}", "tulle-viz")

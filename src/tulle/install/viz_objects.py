@@ -155,7 +155,6 @@ def _pod(viz: Viz, component: VizComponent) -> Json:
         "serviceAccountName": component.name,
         "automountServiceAccountToken": component.reads_api,
         "containers": [_container(values, component)],
-        "volumes": [volume for volume, _, _ in component.mounts],
         "securityContext": {
             "runAsNonRoot": True,
             "fsGroup": values["defaultGID"],
@@ -163,6 +162,8 @@ def _pod(viz: Viz, component: VizComponent) -> Json:
         },
         "nodeSelector": values["nodeSelector"],
     }
+    if component.mounts:
+        found["volumes"] = [volume for volume, _, _ in component.mounts]
     for key in ("tolerations", "imagePullSecrets", "priorityClassName"):
         if values[key]:
             found[key] = values[key]
