@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
@@ -17,6 +20,7 @@ from tulle.viz.api import Api
 from tulle.viz.inventory import Inventory
 from tulle.viz.prometheus import Prometheus
 
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 DEFAULT_CONFIG = "global:\n  scrape_interval: 10s\n"
 
 
@@ -145,3 +149,22 @@ async def api_port(inventory, prometheus):
         tasks.create_task(admin.serve_http(served, listener, stop))
         yield listener.getsockname()[1]
         stop.set()
+
+
+@pytest.fixture
+def viz(api_port, tmp_path):
+    """Runs `tulle viz …`; gives exit code, standard output and standard error."""
+
+    async def run(*words):
+        variables = {**os.environ, "PYTHONPATH": str(SOURCE), "KUBECONFIG": str(tmp_path / "none")}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tulle.cli.main", "viz", *words),
+            f"--api-addr=127.0.0.1:{api_port}",
+            env=variables,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    return run

@@ -1,34 +1,10 @@
 """`tulle viz stat` and `edges` as a process, against a metrics-api on a real port."""
 
-import asyncio
 import json
-import os
-import sys
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"
-
-
-@pytest.fixture
-def viz(api_port, tmp_path):
-    """Runs `tulle viz …`; gives exit code, standard output and standard error."""
-
-    async def run(*words):
-        variables = {**os.environ, "PYTHONPATH": str(SOURCE), "KUBECONFIG": str(tmp_path / "none")}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tulle.cli.main", "viz", *words),
-            f"--api-addr=127.0.0.1:{api_port}",
-            env=variables,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), err.decode()
-
-    return run
 
 
 @pytest.fixture

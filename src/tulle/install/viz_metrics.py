@@ -26,6 +26,7 @@ RULES = [
     rule("", ["namespaces", "replicationcontrollers", "services"], READ),
     rule("apps", ["daemonsets", "deployments", "replicasets", "statefulsets"], READ),
     rule("batch", ["cronjobs", "jobs"], READ),
+    rule("linkerd.io", ["serviceprofiles"], READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
 ]
 # The accounts that may ask. The command line comes by a port-forward, past the proxy.

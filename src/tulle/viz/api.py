@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
 
+from tulle import durations
 from tulle.k8s.client import ApiError, Unreachable
 from tulle.serve.admin import Message, Receive, Send, respond
 from tulle.serve.logs import Log
+from tulle.viz import routes
 from tulle.viz.edges import edges
 from tulle.viz.inventory import Inventory
 from tulle.viz.kinds import EDGE_KINDS, KINDS, SENDERS, Resource
@@ -57,6 +59,7 @@ class Api:
         return {
             "/api/stat": self._stat,
             "/api/edges": self._edges,
+            "/api/routes": self._of_routes,
             "/api/pods": self._pods,
             "/api/check": self._check,
             "/targets": self._targets,
@@ -76,6 +79,33 @@ class Api:
         if not found.rows and namespace and not await self.inventory.exists(namespace):
             raise BadRequest(f"the namespace {namespace} does not exist")
         return as_json(question, found)
+
+    async def _of_routes(self, params: Params) -> Json:
+        """For one object, or for each of a kind that has profiles."""
+        target, window = _resource(params, ""), _one(params, "window") or "1m"
+        to = _resource(params, "to_") if "to_kind" in params else None
+        durations.seconds(window)
+        if target.name:
+            targets = [target]
+        else:
+            entries = await self.inventory.entries(target, _one(params, "selector"))
+            targets = [replace(target, name=entry.name) for entry in entries]
+        tables: list[Json] = []
+        refused = f"there is no {target.kind.name} in the namespace {target.namespace}"
+        for item in targets:
+            question = routes.Question(item, window, to)
+            try:
+                rows = await routes.routes(
+                    question, self.inventory, self.prometheus, self.cluster_domain
+                )
+            except BadRequest as error:
+                refused = str(error)
+                continue
+            shown = [routes.row_json(row) for row in rows]
+            tables.append({"resource": f"{item.kind.name}/{item.name}", "rows": shown})
+        if not tables:
+            raise BadRequest(refused)
+        return {"window": window, "tables": tables}
 
     async def _edges(self, params: Params) -> Json:
         kind = _one(params, "kind")

@@ -53,6 +53,27 @@ class Inventory:
             return [entry for item in items for entry in _leaves(item)]
         return [self._entry(kind, item) for item in items]
 
+    async def listed(self, path: str) -> list[Json]:
+        """A collection; empty where the cluster has no such kind."""
+        try:
+            return await self._client.list(path)
+        except NotFound:
+            return []
+
+    async def services_of(self, resource: Resource) -> list[str]:
+        """Names of the Services that select a pod of the workload."""
+        owned = [
+            pod
+            for pod in self.pods(resource.namespace)
+            if (resource.kind.name, resource.name) in {*pod.owners, ("pod", pod.name)}
+        ]
+        items = await self.listed(KINDS["service"].path(resource.namespace))
+        return sorted(
+            item["metadata"]["name"]
+            for item in items
+            if any(pod.is_selected(item["spec"].get("selector") or {}) for pod in owned)
+        )
+
     async def exists(self, namespace: str) -> bool:
         try:
             await self._client.get(f"/api/v1/namespaces/{namespace}")
