@@ -1,8 +1,10 @@
-"""The objects of the dashboard, which has no rights in the cluster."""
+"""The objects of the dashboard, whose only right in the cluster is to tap."""
 
 from typing import Any
 
 from tulle import names
+from tulle.install.objects import RBAC
+from tulle.install.rbac import cluster_role_name
 from tulle.install.viz_objects import (
     Viz,
     VizComponent,
@@ -19,11 +21,29 @@ NAME = names.WEB
 
 
 def objects(viz: Viz) -> list[Json]:
+    rights = [] if viz.values["dashboard"]["restrictPrivileges"] else [_may_tap(viz)]
     return [
         account(viz, NAME),
+        *rights,
         service(viz, NAME, {"http": (names.WEB_PORT, "http")}),
         deployment(viz, _component(viz)),
     ]
+
+
+def _may_tap(viz: Viz) -> Json:
+    """Whoever reaches the dashboard may then tap."""
+    return viz.place.cluster_object(
+        f"{RBAC}/v1",
+        "ClusterRoleBinding",
+        cluster_role_name(viz.namespace, "web-admin"),
+        NAME,
+        roleRef={
+            "apiGroup": RBAC,
+            "kind": "ClusterRole",
+            "name": cluster_role_name(viz.namespace, "tap-admin"),
+        },
+        subjects=[{"kind": "ServiceAccount", "name": NAME, "namespace": viz.namespace}],
+    )
 
 
 def _component(viz: Viz) -> VizComponent:

@@ -1,5 +1,8 @@
-"""The dashboard component: `python -m tulle.viz.web`. It has no rights in the cluster: all that it
-shows it asks of metrics-api, through its own proxy."""
+"""The dashboard component: `python -m tulle.viz.web`. Numbers it asks of metrics-api, through its
+own proxy.
+
+RBAC: `watch` on all of tap.linkerd.io, unless an install withholds it; nothing else.
+"""
 
 import argparse
 import asyncio
@@ -9,8 +12,11 @@ import signal
 import httpx
 
 from tulle import names
+from tulle.k8s.client import Client
+from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.serve import admin, logs
 from tulle.viz.web.app import Dashboard, host_pattern
+from tulle.viz.web.live import Live
 from tulle.viz.web.metrics import TIMEOUT_SECONDS, Metrics
 
 log = logs.Log("viz.web")
@@ -24,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--enforced-host", help="regular expression of the Host it answers to")
     found.add_argument("--addr", default=f":{names.WEB_PORT}")
     found.add_argument("--admin-addr", default=f":{names.WEB_ADMIN_PORT}")
+    found.add_argument("--kubeconfig")
     found.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
     found.add_argument("--log-format", choices=logs.FORMATS, default="plain")
     return found
@@ -37,8 +44,11 @@ def hosts(options: argparse.Namespace) -> re.Pattern[str]:
 
 async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
     base = f"http://{options.metrics_api_addr}"
-    async with httpx.AsyncClient(base_url=base, timeout=TIMEOUT_SECONDS, trust_env=False) as http:
-        dashboard = Dashboard(Metrics(http), hosts(options))
+    async with (
+        await Client.from_environment(options.kubeconfig) as api,
+        httpx.AsyncClient(base_url=base, timeout=TIMEOUT_SECONDS, trust_env=False) as http,
+    ):
+        dashboard = Dashboard(Metrics(http), hosts(options), Live(api))
         listener = admin.listen(options.addr)
         admin_listener = admin.listen(options.admin_addr)
         ports = [held.getsockname()[1] for held in (listener, admin_listener)]
@@ -61,7 +71,7 @@ def main() -> None:
     logs.configure(options.log_level, options.log_format)
     try:
         asyncio.run(_run(options))
-    except (OSError, re.error) as error:
+    except (KubeconfigError, OSError, re.error) as error:
         raise SystemExit(f"web: {error}") from error
 
 

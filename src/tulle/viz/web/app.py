@@ -3,19 +3,22 @@ keeps a page from loading anything that is not ours."""
 
 import json
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from tulle.serve.admin import Message, Receive, Send
-from tulle.viz.web import html, pages
+from tulle.viz.web import html, live, pages
+from tulle.viz.web.live import BadQuery, Live, Wanted
 from tulle.viz.web.metrics import Json, Metrics, Unanswered
 
 SECURITY = [
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        b"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        b"img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -25,9 +28,11 @@ SECURITY = [
 STATIC = {
     html.STYLE_PATH: ("style.css", "text/css; charset=utf-8"),
     html.SCRIPT_PATH: ("refresh.js", "text/javascript; charset=utf-8"),
+    html.LIVE_SCRIPT_PATH: ("live.js", "text/javascript; charset=utf-8"),
 }
 PAGE, JSON = "text/html; charset=utf-8", "application/json"
 MOST_PEERS = 20  # of one object, each of which costs a question
+LIVE_API_PATHS = ("/api/tap", "/api/top")
 API_PATHS = ("/api/stat", "/api/edges", "/api/pods", "/api/check")
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
@@ -58,9 +63,14 @@ class Dashboard:
 
     metrics: Metrics
     hosts: re.Pattern[str]
+    live: Live | None = None  # None: no API server is there to be asked
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        stream = self._stream(scope)
+        if stream is not None:
+            await live.serve(stream, SECURITY, receive, send)
             return
         answer = await self._answer(scope)
         headers = [
@@ -74,8 +84,21 @@ class Dashboard:
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
 
+    def _stream(self, scope: Message) -> AsyncIterator[Any] | None:
+        """Of tap or top; None if it is another question, or one that is to be refused."""
+        if self.live is None or not self.hosts.fullmatch(_host(scope)) or scope["method"] != "GET":
+            return None
+        streams = {"/api/tap": self.live.tap, "/api/top": self.live.top}
+        found = streams.get(scope["path"])
+        if found is None:
+            return None
+        try:
+            return found(Wanted.of(_query(scope)))
+        except BadQuery:
+            return None
+
     async def _answer(self, scope: Message) -> Answer:
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        host = _host(scope)
         if not self.hosts.fullmatch(host):
             return _failed(
                 400,
@@ -91,7 +114,11 @@ class Dashboard:
         if path == "/":
             return Answer(302, PAGE, b"", "/namespaces")
         if path in API_PATHS:
-            return await self._api(path, scope["query_string"].decode("latin-1"))
+            return await self._api(path, _query(scope))
+        if path in LIVE_API_PATHS:
+            return _failed(400, "Name a kind that has pods, and its namespace.")
+        if path.strip("/") in pages.LIVE:
+            return Answer(200, PAGE, _live_page(path, _query(scope)).encode())
         try:
             return Answer(200, PAGE, (await self._page(path)).encode())
         except NoSuchPage:
@@ -99,8 +126,7 @@ class Dashboard:
         except Unanswered as error:
             return _failed(error.status, str(error), path)
 
-    async def _api(self, path: str, query: str) -> Answer:
-        asked = {key: values[0] for key, values in parse_qs(query).items()}
+    async def _api(self, path: str, asked: dict[str, str]) -> Answer:
         try:
             content = await self.metrics.get(path, asked)
         except Unanswered as error:
@@ -184,13 +210,30 @@ class Dashboard:
         return [*found, pages.edge_table(edges, plural, (namespace, name))]
 
 
+def _host(scope: Message) -> str:
+    found: bytes = dict(scope["headers"]).get(b"host", b"")
+    return found.decode("latin-1")
+
+
+def _query(scope: Message) -> dict[str, str]:
+    text = scope["query_string"].decode("latin-1")
+    return {key: values[0] for key, values in parse_qs(text).items()}
+
+
+def _live_page(path: str, query: dict[str, str]) -> str:
+    name = path.strip("/")
+    sections = pages.live_sections(name, query)
+    return html.page(name.capitalize(), _bars("", path), sections, html.LIVE_SCRIPT_PATH)
+
+
 def _page(title: str, namespace: str, path: str, tables: list[html.Table]) -> str:
     sections = [html.table(table) for table in tables]
     return html.page(title, _bars(namespace, path), sections)
 
 
 def _bars(namespace: str, path: str) -> list[str]:
-    top = html.links([("Namespaces", "/namespaces"), *pages.navigation()], path)
+    always = [("Namespaces", "/namespaces"), ("Tap", "/tap"), ("Top", "/top")]
+    top = html.links([*always, *pages.navigation()], path)
     return [top, html.links(pages.navigation(namespace), path)] if namespace else [top]
 
 

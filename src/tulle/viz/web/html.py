@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 STYLE_PATH, SCRIPT_PATH = "/static/style.css", "/static/refresh.js"
+LIVE_SCRIPT_PATH = "/static/live.js"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,43 @@ def links(items: Iterable[tuple[str, str]], current: str) -> str:
     return " ".join(found)
 
 
-def page(title: str, navigation: Sequence[str], sections: Iterable[str]) -> str:
+def field(name: str, label: str, value: str, *, required: bool = False) -> str:
+    mark = " required" if required else ""
+    return (
+        f'<label>{escape(label)} <input name="{escape(name)}" value="{escape(value)}"{mark}>'
+        "</label>"
+    )
+
+
+def choice(name: str, label: str, values: Iterable[str], current: str) -> str:
+    options = "".join(
+        f"<option{' selected' if value == current else ''}>{escape(value)}</option>"
+        for value in values
+    )
+    return f'<label>{escape(label)} <select name="{escape(name)}">{options}</select></label>'
+
+
+def form(parts: Iterable[str], button: str) -> str:
+    return f'<form method="get">{"".join(parts)}<button>{escape(button)}</button></form>'
+
+
+def live(stream: str, command: str, header: Sequence[str]) -> str:
+    """What `live.js` fills; `command` shows the same in a terminal."""
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    return (
+        f"<p>In a terminal: <code>{escape(command)}</code></p>"
+        f'<section id="live" data-stream="{escape(stream)}" data-state="waiting">'
+        '<p id="state" role="status">Waiting for requests.</p>'
+        f"<table><thead><tr>{columns}</tr></thead><tbody></tbody></table></section>"
+    )
+
+
+def page(
+    title: str,
+    navigation: Sequence[str],
+    sections: Iterable[str],
+    script: str = SCRIPT_PATH,
+) -> str:
     """`refresh.js` replaces `main` by that of a newer copy of the same page."""
     bars = "".join(f"<nav>{bar}</nav>" for bar in navigation)
     return (
@@ -70,7 +107,7 @@ def page(title: str, navigation: Sequence[str], sections: Iterable[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} - Tulle</title>"
         f'<link rel="stylesheet" href="{STYLE_PATH}">'
-        f'<script src="{SCRIPT_PATH}" defer></script></head><body>'
+        f'<script src="{script}" defer></script></head><body>'
         f"<header><strong>Tulle</strong>{bars}</header>"
         f"<main><h1>{escape(title)}</h1>{''.join(sections)}</main>"
         '<p id="age" role="status" hidden>The numbers are no longer live: the dashboard does not '

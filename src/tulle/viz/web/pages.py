@@ -1,8 +1,13 @@
 """What each page shows, from the answers of metrics-api. Pure."""
 
+import shlex
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from tulle import names
+from tulle.viz.tap.target import PLURALS
+from tulle.viz.web import html
 from tulle.viz.web.html import Cell, Table, text
 
 Json = dict[str, Any]
@@ -31,6 +36,52 @@ REASONS = {
     "no_tls_from_remote": "Not Provided By Remote",
     "not_provided_by_service_discovery": "Not Provided By Service Discovery",
 }
+
+
+TAP_HEADER = ("Event",)
+TOP_HEADER = (
+    "Source",
+    "Destination",
+    "Method",
+    "Path",
+    "Count",
+    "Best",
+    "Worst",
+    "Last",
+    "Success Rate",
+)
+LIVE = {"tap": TAP_HEADER, "top": TOP_HEADER}
+
+
+def live_sections(name: str, query: Mapping[str, str]) -> list[str]:
+    """The form of tap or top, and the table once the form is filled in."""
+    namespace, kind = query.get("namespace", ""), query.get("kind", "deployment")
+    found = [
+        html.form(
+            [
+                html.field("namespace", "Namespace", namespace or "default", required=True),
+                html.choice("kind", "Kind", PLURALS, kind),
+                html.field("name", "Name (empty: all)", query.get("name", "")),
+                html.field("method", "Method", query.get("method", "")),
+                html.field("authority", "Authority", query.get("authority", "")),
+                html.field("path", "Path begins", query.get("path", "")),
+            ],
+            "Start",
+        )
+    ]
+    if namespace:
+        found.append(html.live(f"/api/{name}", command(name, query), LIVE[name]))
+    return found
+
+
+def command(name: str, query: Mapping[str, str]) -> str:
+    """What shows the same in a terminal."""
+    kind, target = query.get("kind", ""), query.get("name", "")
+    words = [names.PROGRAM, "viz", name, f"{kind}/{target}" if target else kind]
+    words += ["-n", query.get("namespace", "")]
+    for key in ("method", "authority", "path"):
+        words += [f"--{key}", query[key]] if query.get(key) else []
+    return shlex.join(words)
 
 
 def navigation(namespace: str = "") -> list[tuple[str, str]]:
