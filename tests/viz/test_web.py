@@ -44,12 +44,16 @@ class MetricsApi:
     def __init__(self):
         self.rows = {"deployment": [row("web", NUMBERS), row("ui")]}
         self.edges = [EDGE]
+        self.routes = []
         self.asked, self.status = [], 200
 
     async def __call__(self, scope, receive, send):
         asked = {key: values[0] for key, values in parse_qs(scope["query_string"].decode()).items()}
         self.asked.append((scope["path"], asked))
         content = {"edges": self.edges}
+        if scope["path"] == "/api/routes":
+            await self._routes(send)
+            return
         if scope["path"] == "/api/stat":
             rows = self.rows.get(asked["kind"], [])
             named = [found for found in rows if asked.get("name") in (None, found["name"])]
@@ -57,6 +61,11 @@ class MetricsApi:
         if self.status != 200:
             content = {"error": "Prometheus does not answer"}
         await respond(send, self.status, json.dumps(content).encode(), "application/json")
+
+    async def _routes(self, send):
+        content = {"tables": self.routes} if self.routes else {"error": "web has no ServiceProfile"}
+        status = 200 if self.routes else 400
+        await respond(send, status, json.dumps(content).encode(), "application/json")
 
 
 class Served:
@@ -136,6 +145,30 @@ async def test_a_failure_is_shown_in_words(served):
     assert answer.status_code == 502
     assert 'data-state="failed"' in answer.text
     assert "Prometheus does not answer" in answer.text
+
+
+ROUTE = {
+    "route": "GET /todos",
+    "authority": "web",
+    "effective_success": 1.0,
+    "effective_rps": 1.9,
+    "latency_ms_p50": 2.0,
+    "latency_ms_p95": None,
+    "latency_ms_p99": None,
+}
+
+
+async def test_a_service_shows_its_routes_or_why_it_has_none(served):
+    served.api.rows = {"service": [row("web")]}
+    without = await served.get("/namespaces/shop/services/web")
+    assert without.status_code == 200
+    assert "web has no ServiceProfile" in without.text
+    served.now += 2.0
+    served.api.routes = [{"resource": "service/web", "rows": [ROUTE]}]
+    for path in ("/namespaces/shop/services/web", "/namespaces/shop/routes"):
+        answer = await served.get(path)
+        assert "Routes of service/web" in answer.text
+        assert cells(answer.text)[-1] == ["GET /todos", "web", "100.00%", "1.9rps", "2ms", "-", "-"]
 
 
 async def test_names_from_the_cluster_are_text_and_never_markup(served):

@@ -33,7 +33,7 @@ STATIC = {
 PAGE, JSON = "text/html; charset=utf-8", "application/json"
 MOST_PEERS = 20  # of one object, each of which costs a question
 LIVE_API_PATHS = ("/api/tap", "/api/top")
-API_PATHS = ("/api/stat", "/api/edges", "/api/pods", "/api/check")
+API_PATHS = ("/api/stat", "/api/edges", "/api/routes", "/api/pods", "/api/check")
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -155,6 +155,9 @@ class Dashboard:
                 answer = await self.metrics.edges("deployment", namespace)
                 found = pages.edge_table(answer, "deployments")
                 return _page(f"{namespace}: edges", namespace, path, [found])
+            case ["routes"]:
+                tables = await self._routes(namespace)
+                return _page(f"{namespace}: routes", namespace, path, tables)
             case [plural] if plural in pages.KINDS:
                 return await self._kind(namespace, plural, path)
             case [plural, name] if plural in pages.KINDS and NAME.fullmatch(name):
@@ -188,9 +191,24 @@ class Dashboard:
         kind, title = pages.KINDS[plural]
         answer = await self.metrics.stat(kind, namespace, name)
         found = [pages.stat_table(title, plural, answer)]
-        if kind not in ("service", "trafficsplit"):
+        if kind == "service":
+            found += await self._routes(namespace, name)
+        elif kind != "trafficsplit":
             found += await self._traffic(kind, plural, namespace, name)
         return _page(f"{kind}/{name}", namespace, path, found)
+
+    async def _routes(self, namespace: str, service: str = "") -> list[html.Table]:
+        """Of Services that have profiles; that there are none is no failure of a page."""
+        asked = {"kind": "service", "namespace": namespace}
+        try:
+            answer = await self.metrics.get(
+                "/api/routes", {**asked, "name": service} if service else asked
+            )
+        except Unanswered as error:
+            if error.status != 400:
+                raise
+            return [pages.no_routes(str(error))]
+        return [pages.route_table(table) for table in answer["tables"]]
 
     async def _traffic(self, kind: str, plural: str, namespace: str, name: str) -> list[html.Table]:
         """Who calls it, whom it calls, and whether that is secured."""

@@ -29,6 +29,7 @@ KINDS = {
 OVERVIEW = ("deployments", "statefulsets", "daemonsets", "jobs", "services", "pods")
 NUMBERS = ("Success", "RPS", "P50", "P95", "P99", "TCP")
 NOTHING = "-"
+GOOD_SUCCESS = 0.99
 REASONS = {
     "disabled": "Disabled",
     "loopback": "Loopback",
@@ -88,7 +89,8 @@ def navigation(namespace: str = "") -> list[tuple[str, str]]:
     base = f"/namespaces/{quote(namespace)}" if namespace else ""
     overview = [("Overview", base)] if namespace else []
     kinds = [(title, f"{base}/{plural}") for plural, (_, title) in KINDS.items()]
-    return [*overview, *kinds, ("Edges", f"{base}/edges")]
+    routes = [("Routes", f"{base}/routes")] if namespace else []
+    return [*overview, *kinds, *routes, ("Edges", f"{base}/edges")]
 
 
 def stat_table(title: str, plural: str, answer: Json, *, with_namespace: bool = False) -> Table:
@@ -127,13 +129,16 @@ def _number(value: float | None, form: str) -> Cell:
     return Cell(NOTHING if value is None else form.format(value), is_number=True)
 
 
+def _success(rate: float | None) -> Cell:
+    state = "" if rate is None else "good" if rate >= GOOD_SUCCESS else "bad"
+    shown = NOTHING if rate is None else f"{rate:.2%}"
+    return Cell(shown, is_number=True, state=state)
+
+
 def _numbers(numbers: Json | None) -> tuple[Cell, ...]:
     found = numbers or {}
-    success = found.get("success")
-    state = "" if success is None else "good" if success >= 0.99 else "bad"
-    rate = _number(success, "{:.2%}")
     return (
-        Cell(rate.text, is_number=True, state=state),
+        _success(found.get("success")),
         _number(found.get("rps"), "{:.1f}rps"),
         *(_number(found.get(f"latency_ms_{name}"), "{:.0f}ms") for name in ("p50", "p95", "p99")),
         _number(found.get("tcp_open_connections"), "{:.0f}"),
@@ -154,6 +159,25 @@ def edge_table(answer: Json, plural: str, only: tuple[str, str] | None = None) -
         rows.append((*cells, _secured(edge)))
     header = ("From", "Namespace", "To", "Namespace", "Secured")
     return Table("Edges", header, rows, "No connections were seen between meshed pods.")
+
+
+def route_table(answer: Json) -> Table:
+    """The routes of one object that has a ServiceProfile."""
+    header = ("Route", "Service", "Success", "RPS", "P50", "P95", "P99")
+    rows = []
+    for row in answer["rows"]:
+        success = row["effective_success"]
+        numbers = [
+            _number(row.get(f"latency_ms_{name}"), "{:.0f}ms") for name in ("p50", "p95", "p99")
+        ]
+        rate = _number(row["effective_rps"], "{:.1f}rps")
+        cells = (text(row["route"]), text(row["authority"]), _success(success), rate, *numbers)
+        rows.append(cells)
+    return Table(f"Routes of {answer['resource']}", header, rows, "It has no routes.")
+
+
+def no_routes(reason: str) -> Table:
+    return Table("Routes", (), [], reason)
 
 
 def peers(answer: Json, near: tuple[str, str]) -> list[tuple[str, str, list[tuple[str, str]]]]:
