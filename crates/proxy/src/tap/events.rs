@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
+use http::uri::Scheme;
 use linkerd2_proxy_api::http_types::{Headers, headers::Header};
 use linkerd2_proxy_api::tap as pb;
 use pb::tap_event::http::{Event, RequestInit, ResponseEnd, ResponseInit, StreamId};
@@ -175,7 +176,8 @@ fn request_init(copy: &Copy, seen: &Seen<'_>) -> RequestInit {
     RequestInit {
         id: Some(copy.id),
         method: Some(seen.method.clone().into()),
-        scheme: seen.uri.scheme().map(Into::into),
+        // A request of HTTP/1 names no scheme; what we see is never encrypted by the application.
+        scheme: Some(seen.uri.scheme().unwrap_or(&Scheme::HTTP).into()),
         authority: seen.authority.to_string(),
         path: seen.uri.path().to_string(),
         headers: copy.has_headers.then(|| headers(pseudo, seen.headers)),

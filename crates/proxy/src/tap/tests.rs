@@ -1,4 +1,5 @@
 use http::{HeaderValue, Request, Response};
+use linkerd2_proxy_api::http_types::scheme::Type::Registered;
 use pb::observe_request::r#match as form;
 use pb::observe_request::{Extract, extract};
 use pb::tap_event::http::Event;
@@ -103,6 +104,12 @@ async fn a_watcher_sees_beginning_response_and_end() {
         (init.path.as_str(), init.authority.as_str()),
         ("/a/1", "web.shop:80")
     );
+    let scheme = init
+        .scheme
+        .as_ref()
+        .and_then(|scheme| scheme.r#type.clone());
+    let plain = linkerd2_proxy_api::http_types::scheme::Registered::Http;
+    assert_eq!(scheme, Some(Registered(plain.into())));
     assert_eq!(init.headers.unwrap().headers[0].name, "x-a");
 
     tapped.response(&Response::builder().status(503).body(()).unwrap());
