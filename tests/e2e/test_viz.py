@@ -132,6 +132,27 @@ def test_edges_are_secured_even_those_of_prometheus(load: Cluster) -> None:
     load.until(holds, "the edges of client, server and prometheus show mutual TLS", 60)
 
 
+def test_prometheus_enters_a_closed_namespace_when_it_is_let(viz: Cluster) -> None:
+    """Where the default policy is deny, nobody reads metrics until a policy says who may."""
+    closed = viz.namespace("closed")
+    deny = "config.linkerd.io/default-inbound-policy=deny"
+    viz.kubectl("annotate", "namespace", closed, deny, "--overwrite")
+    viz.apply(script_pod("locked", closed, "import time\ntime.sleep(3600)"))
+    viz.rollout("deployment/locked", closed)
+
+    def reached() -> bool:
+        check = viz.tulle("viz", "check", "--proxy", "--wait", "0s", check=False).out
+        return "√ Prometheus reaches every proxy" in check
+
+    try:
+        viz.until(lambda: not reached(), "Prometheus is kept out", 30)
+        policies = viz.tulle("viz", "allow-scrapes", "-n", closed).out
+        viz.kubectl("apply", "-f", "-", stdin=policies)
+        viz.until(reached, "Prometheus is let in", 30)
+    finally:
+        viz.kubectl("delete", "namespace", closed, "--wait=false")
+
+
 def test_what_is_empty_says_why(viz: Cluster) -> None:
     bare = viz.namespace("unmeasured", meshed=False)
     nothing = viz.tulle("viz", "stat", "deployments", "-n", bare)

@@ -6,6 +6,7 @@ import yaml
 from tulle.install.plan import Given
 from tulle.install.values import BadValue
 from tulle.install.viz import render, values_from
+from tulle.install.viz_allow import scrape_policies
 
 CONTROL = {"clusterDomain": "corp.local", "identityTrustDomain": "trust.local"}
 
@@ -136,3 +137,21 @@ def test_only_named_accounts_reach_the_servers():
 def test_ha_gives_limits():
     resources = container(rendered(high_availability=True), "metrics-api")["resources"]
     assert resources["limits"] == {"memory": "250Mi"}
+
+
+def test_a_closed_namespace_is_opened_for_metrics_and_probes_only():
+    objects = scrape_policies("bank", "tulle-viz")
+    assert {item["metadata"]["namespace"] for item in objects} == {"bank"}
+    paths = {
+        item["metadata"]["name"]: [
+            match["path"]["value"] for match in item["spec"]["rules"][0]["matches"]
+        ]
+        for item in objects
+        if item["kind"] == "HTTPRoute"
+    }
+    assert paths == {"proxy-metrics": ["/metrics"], "proxy-probes": ["/live", "/ready"]}
+    scrape = one(objects, "AuthorizationPolicy", "prometheus-scrape")["spec"]
+    assert scrape["targetRef"]["name"] == "proxy-metrics"
+    assert scrape["requiredAuthenticationRefs"] == [
+        {"kind": "ServiceAccount", "name": "prometheus", "namespace": "tulle-viz"}
+    ]

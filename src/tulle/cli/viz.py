@@ -9,6 +9,7 @@ from tulle.cli.target import Group
 
 # Name: the module that exports `command`, and one line of help.
 COMMANDS = {
+    "allow-scrapes": ("tulle.cli.allow_scrapes", "Print policies that let Prometheus in"),
     "check": ("tulle.cli.viz_check", "Check that viz is well"),
     "dashboard": ("tulle.cli.dashboard", "Open the dashboard"),
     "edges": ("tulle.cli.edges", "Who talks to whom, and whether it is secured"),

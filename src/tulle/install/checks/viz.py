@@ -156,7 +156,8 @@ def _scraped(facts: Facts) -> None:
     if scraped < meshed:
         raise Failed(
             f"Prometheus reaches {scraped} of {meshed} proxies; those that were just started "
-            "follow soon; a policy that denies the admin port keeps it out"
+            "follow soon; where the default policy is deny, let it in: "
+            "tulle viz allow-scrapes -n NAMESPACE | kubectl apply -f -"
         )
 
 
