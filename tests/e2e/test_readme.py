@@ -21,11 +21,11 @@ def blocks() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def shell(mesh: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def shell(viz: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of someone whose current context names a fresh namespace."""
-    mesh.namespace("readme", meshed=False)
+    viz.namespace("readme", meshed=False)
     kubeconfig = tmp_path_factory.mktemp("readme") / "config"
-    shutil.copy(mesh.kubeconfig, kubeconfig)
+    shutil.copy(viz.kubeconfig, kubeconfig)
     environment = {
         **os.environ,
         "KUBECONFIG": str(kubeconfig),
