@@ -114,10 +114,11 @@ impl Session {
     }
 
     /// One attempt: its destination is the endpoint.
-    fn tap(&self, to: &Endpoint, request: &Request<Body>, authority: &str) -> Option<Tapped> {
+    fn tap(&self, to: &Endpoint, request: &Request<Body>, of: &Sending<'_>) -> Option<Tapped> {
         if !self.taps.is_watched() {
             return None;
         }
+        let profiled = of.profiled.as_ref();
         self.taps.request(&Seen {
             direction: Direction::Outbound,
             source: self.client,
@@ -128,8 +129,8 @@ impl Session {
                 None => Tls::None(NoTls::NotProvidedByServiceDiscovery),
             },
             destination_labels: &to.spec.labels,
-            route_labels: &NO_LABELS,
-            authority,
+            route_labels: profiled.map_or(&NO_LABELS, |found| found.route.labels()),
+            authority: of.authority.as_str(),
             method: request.method(),
             uri: request.uri(),
             version: request.version(),
@@ -371,13 +372,12 @@ fn begin<'a>(
         }
     };
     let started = Instant::now();
-    let authority = sending.authority.as_str();
     let attempt = Attempt {
         endpoint,
         started,
         pending: endpoint.load.start(started),
         permit,
-        tapped: sending.session.tap(endpoint, &request, authority),
+        tapped: sending.session.tap(endpoint, &request, sending),
     };
     Ok((request, attempt))
 }

@@ -1,5 +1,6 @@
 //! The routes of a ServiceProfile at work: counted, timed and retried within its budget.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub struct LiveProfile {
 
 pub struct LiveRoute {
     route: ProfileRoute,
+    /// As tap shows them.
+    labels: BTreeMap<String, String>,
     /// One per request.
     logical: Arc<HttpEndpointMetrics>,
     /// One per try.
@@ -88,12 +91,17 @@ impl LiveRoute {
         }
         let over_budget = labels.clone().with("skipped", "no_budget");
         Self {
+            labels: route.labels.iter().cloned().collect(),
             route,
             logical: metrics.profile_route(labels.clone()),
             actual: metrics.profile_attempt(labels.clone()),
             over_budget: metrics.profile_retryable.get(&over_budget),
             retried: metrics.profile_retryable.get(&labels),
         }
+    }
+
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
     }
 
     pub fn timeout(&self) -> Option<Duration> {
