@@ -54,9 +54,10 @@ def test_a_service_is_found_by_the_name_that_clients_asked_for():
     assert 'dst_service="cart"' in text
 
 
-def test_a_splits_leaves_share_the_apex_authority():
-    text = queries.requests(queries.to_apex("shop", "cart", "cluster.local", WEB), "1m")
-    assert 'authority=~"^cart\\\\.shop' in text
+def test_a_split_is_found_by_its_apex_or_by_the_leaf_that_a_proxy_chose():
+    services = ("cart", "cart-2")
+    text = queries.requests(queries.to_split("shop", services, "cluster.local", WEB), "1m")
+    assert 'authority=~"^(cart|cart-2)\\\\.shop' in text
     assert 'dst_service!=""' in text
     assert 'deployment="web"' in text
 

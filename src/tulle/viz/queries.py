@@ -67,9 +67,16 @@ def to_service(target: Resource, domain: str, source: Resource | None) -> Traffi
     return Traffic("outbound", labels, ("dst_namespace", "dst_service"), {"authority": authority})
 
 
-def to_apex(namespace: str, apex: str, domain: str, source: Resource | None) -> Traffic:
-    """What clients sent to a split's apex, by the leaf that got it."""
-    authority = rf"^{_pattern(apex)}\.{_pattern(namespace)}\.svc\.{_pattern(domain)}.*"
+def to_split(
+    namespace: str, services: Sequence[str], domain: str, source: Resource | None
+) -> Traffic:
+    """What clients sent to a split's apex, by the leaf that got it.
+
+    A proxy names either the apex that was asked for or the leaf that it chose, so `services` are
+    all of them; requests to a leaf by its own name are counted too.
+    """
+    names = "|".join(_pattern(name) for name in services)
+    authority = rf"^({names})\.{_pattern(namespace)}\.svc\.{_pattern(domain)}.*"
     labels = {**(source.labels() if source else {}), "dst_namespace": namespace, "dst_service": ""}
     return Traffic("outbound", labels, ("dst_namespace", "dst_service"), {"authority": authority})
 

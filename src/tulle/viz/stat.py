@@ -106,12 +106,19 @@ async def _splits(
     question: Question, entries: Iterable[Entry], prometheus: Prometheus, domain: str
 ) -> list[Row]:
     """The leaves of one apex are told apart by the Service that answered."""
-    apexes = sorted({(entry.namespace, entry.apex) for entry in entries})
+    services: dict[Key, set[str]] = {}
+    for entry in entries:
+        apex = entry.namespace, entry.apex
+        services.setdefault(apex, {entry.apex}).add(entry.leaf)
     asked = [
-        _measured(queries.to_apex(*apex, domain, question.source), question.window, prometheus)
-        for apex in apexes
+        _measured(
+            queries.to_split(namespace, sorted(names), domain, question.source),
+            question.window,
+            prometheus,
+        )
+        for (namespace, _), names in services.items()
     ]
-    found = dict(zip(apexes, await asyncio.gather(*asked), strict=True))
+    found = dict(zip(services, await asyncio.gather(*asked), strict=True))
     return [
         Row(entry, found[entry.namespace, entry.apex].get((entry.namespace, entry.leaf)))
         for entry in entries
