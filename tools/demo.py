@@ -95,6 +95,32 @@ def prove_encryption() -> None:
         raise SystemExit("demo: the capture does not prove encryption")
 
 
+def golden_metrics() -> None:
+    """Viz, with a scrape interval short enough that a minute of numbers need not be waited for."""
+    say("Golden metrics, on a real Prometheus")
+    typed(
+        "tulle viz install --set prometheus.scrapeInterval=2s | kubectl apply -f -",
+        lines=4,
+    )
+    typed(
+        "kubectl -n tulle-viz wait --for=condition=Available deployment --all --timeout=120s",
+        lines=9,
+    )
+    print("… letting Prometheus ask a few times")
+    time.sleep(12)
+    typed("tulle viz stat deployments")
+    typed("tulle viz stat pods --to service/todobackend")
+    typed("tulle viz edges deployments")
+    say("Live requests; pods older than viz are restarted first, under load")
+    typed("kubectl rollout restart deployment")
+    typed("kubectl rollout status deployment/todobackend --timeout=120s", lines=1)
+    typed("kubectl rollout status deployment/todoui --timeout=120s", lines=1)
+    typed("timeout 20 tulle viz tap deployments/todoui | head -n 8 || true")
+    typed("tulle viz top deployments --once")
+    typed("kubectl top pod --containers || true")
+    typed(f"tail -n 1 {LOADER_LOG}")
+
+
 def control_plane() -> None:
     """Installed, or renewed where an earlier demo left one."""
     known = subprocess.run(
@@ -140,10 +166,11 @@ def main() -> None:
         ' | grep \'^request_total.*direction="inbound".*tls="true"\''
     )
     prove_encryption()
+    golden_metrics()
     say(f"Done in {time.monotonic() - started:.0f} s; the cluster and the load go on")
     print(
         f"  browse      http://{address}:8090\n"
-        "  look        tulle check --proxy; kubectl top pod --containers\n"
+        "  look        tulle viz stat deployments; tulle viz dashboard; tulle check --proxy\n"
         "  restart     kubectl rollout restart deployment  (the load's log shows no failure)\n"
         "  end         tulle local down          keep the cluster's state\n"
         "              tulle local down --purge  leave nothing"
