@@ -118,7 +118,6 @@ def golden_metrics() -> None:
     typed("timeout 20 tulle viz tap deployments/todoui | head -n 8 || true")
     typed("tulle viz top deployments --once")
     typed("kubectl top pod --containers || true")
-    typed(f"tail -n 1 {LOADER_LOG}")
 
 
 def control_plane() -> None:
