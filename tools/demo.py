@@ -57,11 +57,12 @@ def start_load(address: str) -> None:
     script = ROOT / "examples" / "todo" / "load.py"
     with LOADER_LOG.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, script, f"http://{address}:8090/", "--rate", "5"],
+            [sys.executable, script, f"http://{address}:8090/", "--rate", "5",
+             "--seconds", "3600", "--every", "5"],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
     pid_file.write_text(str(process.pid))
-    print(f"load: 5 requests/s by pid {process.pid}, log in {LOADER_LOG}")
+    print(f"load: 5 requests/s for an hour by pid {process.pid}, log in {LOADER_LOG}")
 
 
 def stop_load(pid_file: Path) -> None:
@@ -118,6 +119,7 @@ def golden_metrics() -> None:
     typed("timeout 20 tulle viz tap deployments/todoui | head -n 8 || true")
     typed("tulle viz top deployments --once")
     typed("kubectl top pod --containers || true")
+    typed(f"tail -n 1 {LOADER_LOG}")
 
 
 def control_plane() -> None:

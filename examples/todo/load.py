@@ -47,6 +47,15 @@ def ask_at_rate(url: str, rate: float, seconds: float, timeout: float) -> list[A
         return [answer.result() for answer in waiting]
 
 
+def parts(seconds: float, every: float) -> list[float]:
+    """The whole time, cut where a report is due."""
+    if every <= 0 or every >= seconds:
+        return [seconds]
+    whole = int(seconds // every)
+    rest = seconds - whole * every
+    return [every] * whole + ([rest] if rest > 0 else [])
+
+
 def report(answers: list[Answer]) -> str:
     latencies = sorted(answer.seconds * 1000 for answer in answers)
     failures = [answer.failure for answer in answers if answer.failure]
@@ -66,12 +75,15 @@ def main() -> int:
     parser.add_argument("url")
     parser.add_argument("--rate", type=float, default=0.5, help="requests per second (0.5)")
     parser.add_argument("--seconds", type=float, default=60, help="how long (60)")
+    parser.add_argument("--every", type=float, default=0, help="report so often, in seconds (end)")
     parser.add_argument("--timeout", type=float, default=10, help="seconds per request (10)")
     given = parser.parse_args()
     if given.rate <= 0:
         parser.error("--rate must be above 0")
-    answers = ask_at_rate(given.url, given.rate, given.seconds, given.timeout)
-    print(report(answers))
+    answers: list[Answer] = []
+    for part in parts(given.seconds, given.every):
+        answers += ask_at_rate(given.url, given.rate, part, given.timeout)
+        print(report(answers), flush=True)
     return 1 if any(answer.failure for answer in answers) else 0
 
 

@@ -37,3 +37,17 @@ def test_failures_are_counted_and_end_in_the_exit_code(path: str, code: int, cou
         server.shutdown()
         thread.join()
     assert (done.returncode, counted in done.stdout) == (code, True), done.stdout
+
+
+def test_a_long_run_reports_as_it_goes() -> None:
+    with HTTPServer(("127.0.0.1", 0), EveryThirdFails) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        times = ["--rate", "90", "--seconds", "0.25", "--every", "0.1"]
+        command = [sys.executable, str(SCRIPT), *times, url]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        server.shutdown()
+        thread.join()
+    counts = [line.split(" ")[0] for line in done.stdout.splitlines() if "failed" in line]
+    assert counts == ["9", "18", "22"], done.stdout
