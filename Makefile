@@ -55,7 +55,7 @@ test-root: setup ## Tests in network namespaces of their own, as root
 
 .PHONY: test-wire
 test-wire: prepare ## The control plane on kube-apiserver and etcd alone
-	$(PYTEST) -m "apiserver"
+	$(PYTEST) -m "apiserver and not slow"
 
 .PHONY: e2e
 e2e: prepare ## Stories on a real one-node Kubernetes of their own
@@ -67,6 +67,12 @@ test: prepare lint types test-fast test-rust test-root test-wire e2e ## All of i
 .PHONY: demo
 demo: prepare ## The mesh on a local Kubernetes, with real traffic
 	$(BIN)/python tools/demo.py
+
+.PHONY: bench
+bench: prepare ## Figures: discovery alone, then pod starts and convergence on the current cluster
+	$(PYTEST) -m "apiserver and slow" tests/wire/test_figures.py
+	$(BIN)/python bench/convergence.py
+	$(BIN)/python bench/starts.py
 
 .PHONY: images
 images: setup ## Pack the images

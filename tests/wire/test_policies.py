@@ -98,8 +98,8 @@ async def test_a_server_and_its_authorization_change_a_port(cluster, discovery):
 async def test_a_service_is_balanced_and_an_undefined_port_refused(cluster, discovery):
     await cluster.service("web", HTTP)
     name = f"web.{cluster.namespace}.svc.cluster.local"
-    stream = discovery.watch_policy(f"{name}:80")
-    policy = await stream.next()
+    await discovery.get(f"{name}:80").until(lambda update: update.no_endpoints.exists)
+    policy = await discovery.watch_policy(f"{name}:80").next()
     route = policy.protocol.detect.http1.routes[0]
     backend = route.rules[0].backends.first_available.backends[0].backend
     assert backend.balancer.discovery.dst.path == f"{name}:80"
