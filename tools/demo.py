@@ -116,9 +116,12 @@ def golden_metrics() -> None:
     typed("kubectl rollout restart deployment")
     typed("kubectl rollout status deployment/todobackend --timeout=120s", lines=1)
     typed("kubectl rollout status deployment/todoui --timeout=120s", lines=1)
-    typed("timeout 20 tulle viz tap deployments/todoui | head -n 8 || true")
+    # head ends the stream, which is no failure of tap's; to say nothing would be one.
+    tapped = typed("timeout 20 tulle viz tap deployments/todoui | head -n 8 || true")
+    if "tls=true" not in tapped:
+        raise SystemExit("demo: tap showed no request over mutual TLS within 20 s")
     typed("tulle viz top deployments --once")
-    typed("kubectl top pod --containers || true")
+    typed("timeout 60 bash -c 'until kubectl top pod -n tulle --containers; do sleep 2; done'")
     typed(f"tail -n 1 {LOADER_LOG}")
 
 
