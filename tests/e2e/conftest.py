@@ -1,7 +1,7 @@
 """One node of the tests' own with the mesh on it, shared by all stories.
 
-The node is called `e2e`. A cluster that the caller's KUBECONFIG names is never touched; another
-cluster is used only when TULLE_TEST_CONTEXT names its context.
+The node is called `e2e`, or what TULLE_TEST_NODE says. A cluster that the caller's KUBECONFIG names
+is never touched; another cluster is used only when TULLE_TEST_CONTEXT names its context.
 """
 
 import json
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-NODE = "e2e"
+NODE = os.environ.get("TULLE_TEST_NODE", "e2e")
 TIMES: dict[str, float] = {}
 
 
