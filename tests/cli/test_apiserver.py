@@ -255,3 +255,16 @@ def test_authz_lists_what_holds(cluster, definitions, kubectl):
         *("*", "http", "anyone"),
     ]
     assert "does not exist in the namespace" in cluster("authz", "po/no", "-n", "default").stderr
+
+
+def test_uninstall_leaves_out_what_goes_with_its_namespace(cluster, kubectl, definitions):
+    """A pipe to kubectl delete would fail at objects that vanish meanwhile."""
+    policies = cluster("viz", "allow-scrapes", "-n", "leaving").stdout
+    kubectl("create", "namespace", "leaving")
+    kubectl("apply", "-f", "-", stdin=policies)
+    assert "namespace: leaving" in cluster("viz", "uninstall").stdout
+    kubectl("delete", "namespace", "leaving", "--wait=false")
+    done = cluster("viz", "uninstall")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "nothing of viz to uninstall" in done.stderr

@@ -113,6 +113,17 @@ class Cluster:
         )
         return name
 
+    def install_viz(self) -> None:
+        """The extension as the stories want it; waits out an uninstall that is not over yet."""
+        shown = self.run("kubectl", "get", "namespace", "tulle-viz", "-o", "json", check=False)
+        if shown.code == 0 and "deletionTimestamp" in json.loads(shown.out)["metadata"]:
+            self.kubectl("wait", "--for=delete", "namespace/tulle-viz", "--timeout=120s")
+        # Proxies are asked often enough for a story to end soon.
+        manifest = self.tulle("viz", "install", "--set", "prometheus.scrapeInterval=2s").out
+        self.kubectl("apply", "-f", "-", stdin=manifest)
+        for name in ("metrics-api", "prometheus", "tap", "tap-injector", "web"):
+            self.rollout(f"deployment/{name}", "tulle-viz")
+
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not holds():

@@ -92,11 +92,8 @@ def todo(mesh: Cluster) -> Cluster:
 
 @pytest.fixture(scope="session")
 def viz(mesh: Cluster) -> Cluster:
-    """The extension viz, asking proxies often enough for a story to end soon."""
-    manifest = mesh.tulle("viz", "install", "--set", "prometheus.scrapeInterval=2s").out
-    mesh.kubectl("apply", "-f", "-", stdin=manifest)
-    for name in ("metrics-api", "prometheus"):
-        mesh.rollout(f"deployment/{name}", "tulle-viz")
+    """The mesh with the extension viz. A story that takes it away puts it back."""
+    mesh.install_viz()
     return mesh
 
 

@@ -49,14 +49,16 @@ def load(cluster: Cluster) -> Iterator[Load]:
 
 def test_a_rolling_restart_of_two_replicas_loses_nothing(todo: Cluster) -> None:
     todo.kubectl("scale", "deployment/todobackend", "--replicas=2")
-    todo.rollout("deployment/todobackend")
-    with load(todo) as driven:
-        todo.kubectl("rollout", "restart", "deployment/todobackend")
+    try:
         todo.rollout("deployment/todobackend")
-        before = driven.sent
-        todo.until(lambda: driven.sent > before + 50, "load goes on after the rollout")
-    todo.kubectl("scale", "deployment/todobackend", "--replicas=1")
-    todo.rollout("deployment/todobackend")
+        with load(todo) as driven:
+            todo.kubectl("rollout", "restart", "deployment/todobackend")
+            todo.rollout("deployment/todobackend")
+            before = driven.sent
+            todo.until(lambda: driven.sent > before + 50, "load goes on after the rollout")
+    finally:
+        todo.kubectl("scale", "deployment/todobackend", "--replicas=1")
+        todo.rollout("deployment/todobackend")
     assert driven.sent > 100
     assert not driven.failures, (driven.sent, driven.failures[:5])
 

@@ -188,9 +188,10 @@ def test_what_is_down_is_named(viz: Cluster) -> None:
             "stat names metrics-api",
         )
     finally:
-        for name in ("metrics-api", "prometheus"):
-            viz.kubectl("-n", "tulle-viz", "scale", f"deployment/{name}", "--replicas=1")
-            viz.rollout(f"deployment/{name}", "tulle-viz")
+        both = ("deployment/metrics-api", "deployment/prometheus")
+        viz.kubectl("-n", "tulle-viz", "scale", *both, "--replicas=1")
+        for name in both:
+            viz.rollout(name, "tulle-viz")
 
 
 def test_applying_again_changes_nothing(viz: Cluster) -> None:
@@ -200,11 +201,15 @@ def test_applying_again_changes_nothing(viz: Cluster) -> None:
 
 
 def test_nothing_of_it_remains(viz: Cluster) -> None:
-    """Uninstalled, and installed again for the stories that follow."""
-    manifest = viz.tulle("viz", "install", "--set", "prometheus.scrapeInterval=2s").out
-    listed = viz.tulle("viz", "uninstall").out
-    viz.kubectl("delete", "-f", "-", "--timeout=120s", stdin=listed)
+    """Uninstalled, though a namespace that it let Prometheus into is just going too."""
+    going = viz.namespace("going", meshed=False)
+    policies = viz.tulle("viz", "allow-scrapes", "-n", going).out
+    viz.kubectl("apply", "-f", "-", stdin=policies)
     try:
+        viz.kubectl("delete", "namespace", going, "--wait=false")
+        listed = viz.tulle("viz", "uninstall").out
+        assert f"namespace: {going}" not in listed
+        viz.kubectl("delete", "-f", "-", "--timeout=120s", stdin=listed)
         again = viz.tulle("viz", "uninstall", check=False)
         assert again.code == 1
         assert "nothing of viz to uninstall" in again.err
@@ -213,6 +218,4 @@ def test_nothing_of_it_remains(viz: Cluster) -> None:
         assert "viz is not installed" in missing.err
         assert viz.tulle("check", "--wait", "30s").code == 0
     finally:
-        viz.kubectl("apply", "-f", "-", stdin=manifest)
-        for name in ("metrics-api", "prometheus"):
-            viz.rollout(f"deployment/{name}", "tulle-viz")
+        viz.install_viz()

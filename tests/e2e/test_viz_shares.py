@@ -81,8 +81,10 @@ def test_routes_tell_each_its_own_rate(load: Cluster) -> None:
         rates = {row["route"]: row["rps"] for row in tables.get("service/blue", ())}
         return all(about(rates.get(f"{method} /items"), RATE / 2) for method in ("GET", "POST"))
 
-    load.until(holds, "each route has half of the requests", 90)
-    load.kubectl("-n", NAMESPACE, "delete", "serviceprofile", "--all")
+    try:
+        load.until(holds, "each route has half of the requests", 90)
+    finally:
+        load.kubectl("-n", NAMESPACE, "delete", "serviceprofile", "--all")
 
 
 def test_leaves_of_a_split_tell_their_shares(load: Cluster) -> None:

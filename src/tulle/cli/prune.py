@@ -10,7 +10,7 @@ from tulle.cli.manifest import minimal, output_option, write
 from tulle.cli.target import Command, Failure, Target, failing, run, target
 from tulle.install import charts
 from tulle.install.cluster import stored_install
-from tulle.install.labelled import labelled_objects, of_control_plane
+from tulle.install.labelled import labelled_objects, removable
 from tulle.install.manifests import render
 from tulle.install.pem import BadCertificates
 from tulle.install.plan import Given, certificates, values_from
@@ -37,7 +37,7 @@ async def _left_behind(place: Target) -> list[Json]:
                 "was installed there by this command line"
             )
         selector = f"{names.CONTROL_NAMESPACE_LABEL}={namespace}"
-        present = of_control_plane(await labelled_objects(client, selector))
+        present = await removable(client, await labelled_objects(client, selector))
     values = values_from(Given(), stored.overrides)
     now = datetime.datetime.now(datetime.UTC)
     kept = certificates(values, namespace, now, stored=stored.certificates)

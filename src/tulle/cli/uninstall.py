@@ -7,7 +7,7 @@ import click
 from tulle import names
 from tulle.cli.manifest import minimal, output_option, write
 from tulle.cli.target import Command, Failure, Target, run, target
-from tulle.install.labelled import extensions, labelled_objects, of_control_plane
+from tulle.install.labelled import extensions, labelled_objects, removable
 from tulle.install.workload_trust import meshed_pods
 from tulle.k8s.client import Client
 
@@ -28,7 +28,7 @@ async def _objects(place: Target, force: bool) -> list[Json]:
         if not force:
             await _refuse_if_used(client, namespace)
         selector = f"{names.CONTROL_NAMESPACE_LABEL}={namespace}"
-        found = of_control_plane(await labelled_objects(client, selector))
+        found = await removable(client, await labelled_objects(client, selector))
     if not found:
         raise Failure(
             f"nothing carries the label {selector}, so there is nothing to uninstall; if the "

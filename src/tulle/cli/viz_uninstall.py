@@ -7,7 +7,7 @@ import click
 from tulle import names
 from tulle.cli.manifest import minimal, output_option, write
 from tulle.cli.target import Command, Failure, Target, run, target
-from tulle.install.labelled import labelled_objects, of_control_plane, policies
+from tulle.install.labelled import labelled_objects, policies, removable
 
 Json = dict[str, Any]
 
@@ -25,7 +25,8 @@ async def _objects(place: Target) -> list[Json]:
     """Those of every namespace: `viz allow-scrapes` puts policies beside the workloads."""
     async with await place.client() as client:
         found = await policies(client, SELECTOR)
-        found += of_control_plane(await labelled_objects(client, SELECTOR))
+        found += await labelled_objects(client, SELECTOR)
+        found = await removable(client, found)
     if not found:
         raise Failure(
             f"nothing carries the label {SELECTOR}, so there is nothing of viz to uninstall"

@@ -89,9 +89,23 @@ async def _listed(client: Client, kind: Kind, selector: str) -> list[Json]:
     return [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in items]
 
 
-def of_control_plane(objects: list[Json]) -> list[Json]:
-    """Without what Kubernetes makes from them by itself: pods, ReplicaSets, EndpointSlices."""
-    return [item for item in objects if not item["metadata"].get("ownerReferences")]
+async def removable(client: Client, objects: list[Json]) -> list[Json]:
+    """Without what Kubernetes makes from them by itself, such as pods, and without what is being
+    deleted already, alone or with its namespace: `kubectl delete` fails at what is gone by then.
+    """
+    spaces = await client.list("/api/v1/namespaces")
+    staying = {"", *(item["metadata"]["name"] for item in spaces if not _is_going(item))}
+    return [
+        item
+        for item in objects
+        if not item["metadata"].get("ownerReferences")
+        and not _is_going(item)
+        and item["metadata"].get("namespace", "") in staying
+    ]
+
+
+def _is_going(item: Json) -> bool:
+    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 async def extensions(client: Client) -> list[Json]:
