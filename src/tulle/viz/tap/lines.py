@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tulle.proto import http_types_pb2, tap_pb2
-from tulle.viz.tap.observe import text_of
+from tulle.viz.tap.addresses import text_of
 
 Json = dict[str, Any]
 

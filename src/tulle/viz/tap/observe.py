@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import grpc
@@ -13,6 +12,7 @@ import grpc.aio
 from tulle import names
 from tulle.proto import tap_pb2, tap_pb2_grpc
 from tulle.serve.logs import Log
+from tulle.viz.tap.addresses import text_of
 from tulle.viz.tap.pods import TapPod
 from tulle.viz.tap.wire import framed
 
@@ -143,11 +143,3 @@ def _add(labels: Any, pod: TapPod | None) -> None:
         for key, value in pod.metric_labels().items():
             if key not in labels:
                 labels[key] = value
-
-
-def text_of(address: Any) -> str:
-    if address.WhichOneof("ip") == "ipv6":
-        number = (address.ipv6.first << 64) | address.ipv6.last
-        found = IPv6Address(number)
-        return str(found.ipv4_mapped or found)
-    return str(IPv4Address(address.ipv4))

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+from tulle.viz.tap.addresses import text_of
 from tulle.viz.tap.lines import method_text, microseconds, socket_text
-from tulle.viz.tap.observe import text_of
 
 MAX_OPEN = 10_000  # requests whose end has not come; the oldest are given up
 MAX_ROWS = 5_000  # those that were quiet for longest are forgotten
