@@ -7,7 +7,8 @@ import click
 
 from tulle.cli.resources import Resource, pods_of, resources
 from tulle.cli.table import table
-from tulle.cli.target import Command, Failure, Target, run, target
+from tulle.cli.target import Failure, Target, run, target
+from tulle.cli.watching import TableCommand
 from tulle.install.authorizations import GATEWAY, POLICY, PolicyObjects, Row, authorizations
 from tulle.k8s.client import Client, NotFound
 
@@ -16,7 +17,7 @@ Json = dict[str, Any]
 HEADER = ("ROUTE", "SERVER", "AUTHORIZATION_POLICY", "SERVER_AUTHORIZATION")
 
 
-@click.command("authz", cls=Command)
+@click.command("authz", cls=TableCommand)
 @click.argument("words", nargs=-1, required=True, metavar="TYPE/NAME")
 @click.option("-n", "--namespace", help="Namespace of the object.")
 def command(words: tuple[str, ...], namespace: str | None) -> None:
@@ -26,7 +27,7 @@ def command(words: tuple[str, ...], namespace: str | None) -> None:
     if len(found) != 1:
         raise Failure("name one object, such as deployment/web")
     within = namespace or place.default_namespace()
-    rows = run(_rows(place, found[0], within))
+    rows = run(known_authorizations(place, found[0], within))
     if not rows:
         click.echo(f"no authorization names a port of {found[0]} in {within}", err=True)
         return
@@ -34,9 +35,16 @@ def command(words: tuple[str, ...], namespace: str | None) -> None:
     click.echo(table(HEADER, cells, gutter=2), nl=False)
 
 
-async def _rows(place: Target, resource: Resource, namespace: str) -> list[Row]:
+async def known_authorizations(
+    place: Target, resource: Resource, namespace: str, selector: str = ""
+) -> list[Row]:
+    """Of the pods that a resource stands for; all pods of the namespace where it names none."""
     async with await place.client() as client:
-        pods = await pods_of(client, resource, namespace)
+        if selector or not resource.name:
+            path = f"/api/v1/namespaces/{namespace}/pods"
+            pods = await client.list(path, labelSelector=selector or None)
+        else:
+            pods = await pods_of(client, resource, namespace)
         return authorizations(pods, await _known(client, namespace))
 
 

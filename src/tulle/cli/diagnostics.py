@@ -11,6 +11,7 @@ import click
 import httpx
 
 from tulle import names
+from tulle.cli.completing import ObjectWord
 from tulle.cli.control_answers import endpoints, inbound_policy, outbound_policy, profile
 from tulle.cli.manifest import text
 from tulle.cli.resources import Resource, pods_of, resources
@@ -184,7 +185,7 @@ def _by_namespace(rows: list[Json]) -> str:
 
 
 @command.command("policy")
-@click.argument("name", metavar="(po|svc)/NAME")
+@click.argument("name", metavar="(po|svc)/NAME", type=ObjectWord(("pod", "service")))
 @click.argument("port", type=click.IntRange(1, 65535))
 @click.option("-n", "--namespace", help="Namespace of the object.")
 @click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml")

@@ -5,18 +5,21 @@ from typing import Any
 
 import click
 
+from tulle.cli import colour
+from tulle.cli.completing import WORKLOADS, KindName
 from tulle.cli.resources import kind_of
 from tulle.cli.table import table
-from tulle.cli.target import Command, Failure, run, target
+from tulle.cli.target import Failure, run, target
 from tulle.cli.viz_api import MetricsApi, with_metrics_api
+from tulle.cli.watching import TableCommand
 
 Json = dict[str, Any]
 
 WITHOUT_EDGES = ("all", "service")
 
 
-@click.command("edges", cls=Command)
-@click.argument("kind", metavar="TYPE")
+@click.command("edges", cls=TableCommand)
+@click.argument("kind", metavar="TYPE", type=KindName(WORKLOADS))
 @click.option("-n", "--namespace", help="Either end is in this namespace.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
 @click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table")
@@ -58,5 +61,9 @@ def _table(rows: list[Json], *, wide: bool) -> str:
     if wide:
         header[4:4] = ["CLIENT_ID", "SERVER_ID"]
         keys += ["client_id", "server_id"]
-    cells = [[*(row[key] for key in keys), row["no_tls_reason"] or "√"] for row in rows]
+    cells = [[*(row[key] for key in keys), _secured(row["no_tls_reason"])] for row in rows]
     return table(header, cells)
+
+
+def _secured(reason: str) -> str:
+    return colour.marked(reason, "yellow") if reason else colour.marked("√", "green")

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tulle import names
+from tulle.cli.completing import ObjectName
 from tulle.cli.diagnostics import admin_port
 from tulle.cli.target import Command, Failure, Target, run, target
 from tulle.install.workload_trust import proxy_container
@@ -22,7 +23,7 @@ PATIENCE_SECONDS = 10.0
 
 
 @click.command("identity", cls=Command)
-@click.argument("pods", nargs=-1, metavar="POD...")
+@click.argument("pods", nargs=-1, metavar="POD...", type=ObjectName("pod"))
 @click.option("-n", "--namespace", help="Namespace of the pods.")
 @click.option("-l", "--selector", default="", help="Label selector, instead of names.")
 def command(pods: tuple[str, ...], namespace: str | None, selector: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from tulle import names
+from tulle.cli.completing import ObjectName
 from tulle.cli.documents import objects
 from tulle.cli.manifest import output_option, write
 from tulle.cli.target import Command, Failure, Target, failing, run, target
@@ -23,7 +24,7 @@ Json = dict[str, Any]
 
 
 @click.command("profile", cls=Command)
-@click.argument("service")
+@click.argument("service", type=ObjectName("service"))
 @click.option("--template", is_flag=True, help="One to be filled in by hand.")
 @click.option("--open-api", metavar="FILE|-", help="From an OpenAPI (Swagger) document.")
 @click.option("--proto", metavar="FILE|-", help="From a protobuf file.")

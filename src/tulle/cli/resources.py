@@ -34,16 +34,40 @@ NAMES = {
     word: kind for kind, (plural, short) in KINDS.items() for word in (kind, plural, *short)
 } | {"all": "all"}
 
-# Kinds that select pods, and where the API serves them.
-SELECTING = {
+# Where the API serves each kind.
+ROOTS = {
+    "authorizationpolicy": "/apis/policy.linkerd.io/v1alpha1",
+    "cronjob": "/apis/batch/v1",
     "daemonset": "/apis/apps/v1",
     "deployment": "/apis/apps/v1",
+    "httproute": "/apis/policy.linkerd.io/v1beta3",
     "job": "/apis/batch/v1",
+    "link": "/apis/multicluster.linkerd.io/v1alpha3",
+    "meshtlsauthentication": "/apis/policy.linkerd.io/v1alpha1",
+    "namespace": "/api/v1",
+    "networkauthentication": "/apis/policy.linkerd.io/v1alpha1",
+    "pod": "/api/v1",
     "replicaset": "/apis/apps/v1",
     "replicationcontroller": "/api/v1",
+    "server": "/apis/policy.linkerd.io/v1beta3",
+    "serverauthorization": "/apis/policy.linkerd.io/v1beta1",
     "service": "/api/v1",
+    "serviceprofile": "/apis/linkerd.io/v1alpha2",
     "statefulset": "/apis/apps/v1",
+    "trafficsplit": "/apis/split.smi-spec.io/v1alpha4",
 }
+SELECTING = frozenset(
+    {
+        "daemonset", "deployment", "job", "replicaset", "replicationcontroller", "service",
+        "statefulset",
+    }
+)  # fmt: skip
+
+
+def path_of(kind: str, namespace: str) -> str:
+    """The collection of a kind."""
+    within = "" if kind == "namespace" else f"/namespaces/{namespace}"
+    return f"{ROOTS[kind]}{within}/{KINDS[kind][0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +126,8 @@ async def pods_of(client: Client, resource: Resource, namespace: str) -> list[Js
         return [await _existing(client, f"{pods}/{resource.name}", resource, namespace)]
     if resource.kind not in SELECTING or not resource.name:
         raise Failure(f"{resource} does not stand for pods; name a workload, such as deploy/web")
-    path = f"{SELECTING[resource.kind]}/namespaces/{namespace}/{KINDS[resource.kind][0]}"
-    item = await _existing(client, f"{path}/{resource.name}", resource, namespace)
+    path = f"{path_of(resource.kind, namespace)}/{resource.name}"
+    item = await _existing(client, path, resource, namespace)
     return await client.list(pods, labelSelector=_selector(item))
 
 

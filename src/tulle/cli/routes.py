@@ -5,10 +5,13 @@ from typing import Any
 
 import click
 
+from tulle.cli import colour
+from tulle.cli.completing import ObjectWord
 from tulle.cli.resources import Resource, resources
 from tulle.cli.table import table
-from tulle.cli.target import Command, Failure, run, target
+from tulle.cli.target import Failure, run, target
 from tulle.cli.viz_api import MetricsApi, with_metrics_api
+from tulle.cli.watching import TableCommand
 
 Json = dict[str, Any]
 
@@ -16,8 +19,8 @@ LATENCIES = ("p50", "p95", "p99")
 EFFECTIVE = ("EFFECTIVE_SUCCESS", "EFFECTIVE_RPS", "ACTUAL_SUCCESS", "ACTUAL_RPS")
 
 
-@click.command("routes", cls=Command)
-@click.argument("word", metavar="TYPE[/NAME]")
+@click.command("routes", cls=TableCommand)
+@click.argument("word", metavar="TYPE[/NAME]", type=ObjectWord())
 @click.option("-n", "--namespace", help="Namespace of the resource.")
 @click.option("-t", "--time-window", default="1m", help="How far back (1m).")
 @click.option("--to", help="Only requests to this Service, as counted by the client.")
@@ -101,7 +104,7 @@ def _table(rows: list[Json], *, wide: bool) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share * 100:.2f}%"
+    return "-" if share is None else colour.success(share, f"{share * 100:.2f}%")
 
 
 def _rate(rps: float | None) -> str:

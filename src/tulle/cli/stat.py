@@ -12,8 +12,9 @@ import click
 from tulle import durations
 from tulle.cli.resources import KINDS, Resource, resources
 from tulle.cli.stat_table import json_rows, stat_table
-from tulle.cli.target import Command, Failure, run, target
+from tulle.cli.target import Failure, run, target
 from tulle.cli.viz_api import MetricsApi, with_metrics_api
+from tulle.cli.watching import TableCommand
 
 Json = dict[str, Any]
 
@@ -49,7 +50,7 @@ class Table:
     answer: Json
 
 
-@click.command("stat", cls=Command)
+@click.command("stat", cls=TableCommand)
 @click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]")
 @click.option("-n", "--namespace", help="Namespace of the resource.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")

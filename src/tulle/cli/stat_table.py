@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from tulle.cli import colour
 from tulle.cli.table import table
 
 Json = dict[str, Any]
@@ -43,7 +44,7 @@ def _cells(numbers: Json | None, count: int) -> list[str]:
     if numbers is None:
         return ["-"] * count
     return [
-        f"{numbers['success'] * 100:.2f}%",
+        colour.success(numbers["success"], f"{numbers['success'] * 100:.2f}%"),
         f"{numbers['rps']:.1f}rps",
         *(_milliseconds(numbers[f"latency_ms_{name}"]) for name in ("p50", "p95", "p99")),
         str(numbers["tcp_open_connections"]),

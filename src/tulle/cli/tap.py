@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tulle.cli.completing import ObjectWord
 from tulle.cli.resources import resources
 from tulle.cli.target import Command, Failure, Target, run, target
 from tulle.k8s.client import ApiError, Forbidden, NotFound
@@ -106,7 +107,7 @@ def _not_found(error: NotFound, asked: TapTarget) -> str:
 
 
 @click.command("tap", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]")
+@click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]", type=ObjectWord(PLURALS))
 @filter_options
 @click.option(
     "-o",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tulle import names
+from tulle.cli.completing import completes
 
 if TYPE_CHECKING:
     from tulle.k8s.client import Client
@@ -122,6 +123,8 @@ def _add_global_options(command: click.Command) -> None:
     for option in global_options():
         if not taken.intersection(option.opts):
             command.params.append(option)
+    for parameter in command.params:
+        completes(parameter)
 
 
 class Failure(click.ClickException):

@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from tulle.cli.completing import ObjectWord
 from tulle.cli.table import table
 from tulle.cli.tap import events, filter_options, filters, tap_target
 from tulle.cli.target import Command, Failure, run, target
 from tulle.viz.tap.tally import Row, Tally, duration_text
+from tulle.viz.tap.target import PLURALS
 
 REDRAW_SECONDS = 0.1
 HELP = [
@@ -21,7 +23,7 @@ HELP = [
 
 
 @click.command("top", cls=Command)
-@click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]")
+@click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]", type=ObjectWord(PLURALS))
 @filter_options
 @click.option("--hide-sources", is_flag=True, help="Put all sources together.")
 @click.option("--routes", is_flag=True, help="Count by route, not by method and path.")

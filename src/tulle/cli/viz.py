@@ -10,6 +10,7 @@ from tulle.cli.target import Group
 # Name: the module that exports `command`, and one line of help.
 COMMANDS = {
     "allow-scrapes": ("tulle.cli.allow_scrapes", "Print policies that let Prometheus in"),
+    "authz": ("tulle.cli.viz_authz", "Authorizations, and the requests that each let in"),
     "check": ("tulle.cli.viz_check", "Check that viz is well"),
     "dashboard": ("tulle.cli.dashboard", "Open the dashboard"),
     "edges": ("tulle.cli.edges", "Who talks to whom, and whether it is secured"),
@@ -17,6 +18,8 @@ COMMANDS = {
     "list": ("tulle.cli.viz_list", "List the pods whose traffic can be tapped"),
     "routes": ("tulle.cli.routes", "Success, rate and latency of each route"),
     "stat": ("tulle.cli.stat", "Success, rate and latency of workloads"),
+    "stat-inbound": ("tulle.cli.stat_inbound", "What workloads received, by Server and route"),
+    "stat-outbound": ("tulle.cli.stat_outbound", "What workloads sent, by route and backend"),
     "tap": ("tulle.cli.tap", "Watch requests as they happen"),
     "top": ("tulle.cli.top", "The busiest paths, live"),
     "uninstall": ("tulle.cli.viz_uninstall", "Print all of viz that an uninstall deletes"),

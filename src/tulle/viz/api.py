@@ -10,7 +10,7 @@ from tulle import durations
 from tulle.k8s.client import ApiError, Unreachable
 from tulle.serve.admin import Message, Receive, Send, respond
 from tulle.serve.logs import Log
-from tulle.viz import routes
+from tulle.viz import inbound, outbound, routes
 from tulle.viz.edges import edges
 from tulle.viz.inventory import Inventory
 from tulle.viz.kinds import EDGE_KINDS, KINDS, SENDERS, Resource
@@ -60,6 +60,9 @@ class Api:
             "/api/stat": self._stat,
             "/api/edges": self._edges,
             "/api/routes": self._of_routes,
+            "/api/inbound": self._inbound,
+            "/api/outbound": self._outbound,
+            "/api/authz": self._authorized,
             "/api/pods": self._pods,
             "/api/check": self._check,
             "/targets": self._targets,
@@ -106,6 +109,15 @@ class Api:
         if not tables:
             raise BadRequest(refused)
         return {"window": window, "tables": tables}
+
+    async def _inbound(self, params: Params) -> Json:
+        return {"rows": await inbound.inbound(*_of_senders(params), self.prometheus)}
+
+    async def _outbound(self, params: Params) -> Json:
+        return {"rows": await outbound.outbound(*_of_senders(params), self.prometheus)}
+
+    async def _authorized(self, params: Params) -> Json:
+        return {"rows": await inbound.authorized(*_of_senders(params), self.prometheus)}
 
     async def _edges(self, params: Params) -> Json:
         kind = _one(params, "kind")
@@ -157,6 +169,15 @@ def _resource(params: Params, prefix: str) -> Resource:
     kind = KINDS[word]
     namespace = "" if word == "namespace" else _one(params, f"{prefix}namespace")
     return Resource(kind, namespace, _one(params, f"{prefix}name"))
+
+
+def _of_senders(params: Params) -> tuple[Resource, str]:
+    """The workloads that are meant, and the window."""
+    target, window = _resource(params, ""), _one(params, "window") or "1m"
+    if target.kind.name not in SENDERS:
+        raise BadRequest(f"a {target.kind.name} has no proxy of its own; name a workload")
+    durations.seconds(window)
+    return target, window
 
 
 def _judge(question: Question) -> None:
