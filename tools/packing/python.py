@@ -34,7 +34,10 @@ def _prune(site: Path) -> None:
 
 
 def compile_all(tree: Path, below: str = "usr") -> None:
-    """Byte code that is trusted without a look at its source: times and hashes cost each start."""
+    """Byte code that is trusted without a look at its source: times and hashes cost each start.
+
+    Both as it is for scripts, and without docstrings for components, which run by `python3 -OO`.
+    """
     command = [
         sys.executable,
         "-m",
@@ -43,6 +46,10 @@ def compile_all(tree: Path, below: str = "usr") -> None:
         "-f",
         "--invalidation-mode",
         "unchecked-hash",
+        "-o",
+        "0",
+        "-o",
+        "2",
     ]
     command += ["-s", str(tree), "-p", "/", str(tree / below)]
     if sys.version_info[:2] != tuple(map(int, VERSION.split("."))):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tulle import names
+from tulle.install.objects import component_command
 from tulle.install.rbac import rule
 from tulle.install.viz_objects import (
     Viz,
@@ -63,7 +64,7 @@ def _component(viz: Viz) -> VizComponent:
         NAME,
         controller_image(values),
         {"http": names.METRICS_API_PORT, "admin": admin},
-        ["python3", "-m", "tulle.viz.metrics_api"],
+        component_command("tulle.viz.metrics_api"),
         arguments,
         ("/ready", "admin"),
         ("/live", "admin"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from tulle import names
 from tulle.install.anchors import ServingCertificate, make_serving_certificate
-from tulle.install.objects import RBAC, encoded, secret
+from tulle.install.objects import RBAC, component_command, encoded, secret
 from tulle.install.pem import expiry
 from tulle.install.rbac import READ, cluster_role_name, rule
 from tulle.install.viz_objects import (
@@ -99,7 +99,7 @@ def _tap_component(viz: Viz) -> VizComponent:
         names.TAP,
         controller_image(values),
         {"apiserver": names.TAP_HTTPS_PORT, "tap-admin": names.TAP_ADMIN_PORT},
-        ["python3", "-m", "tulle.viz.tap"],
+        component_command("tulle.viz.tap"),
         [f"--identity-trust-domain={values['identityTrustDomain']}", *logging_flags(values)],
         ("/ready", "tap-admin"),
         ("/live", "tap-admin"),
@@ -154,7 +154,7 @@ def _injector_component(viz: Viz) -> VizComponent:
             "tap-injector": names.TAP_INJECTOR_HTTPS_PORT,
             "injector-admin": names.TAP_INJECTOR_ADMIN_PORT,
         },
-        ["python3", "-m", "tulle.viz.tap_injector"],
+        component_command("tulle.viz.tap_injector"),
         [f"--tap-identity={viz.identity(names.TAP)}", *logging_flags(values)],
         ("/ready", "injector-admin"),
         ("/live", "injector-admin"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import RBAC
+from tulle.install.objects import RBAC, component_command
 from tulle.install.rbac import cluster_role_name
 from tulle.install.viz_objects import (
     Viz,
@@ -62,7 +62,7 @@ def _component(viz: Viz) -> VizComponent:
         NAME,
         controller_image(values),
         {"http": names.WEB_PORT, "admin": names.WEB_ADMIN_PORT},
-        ["python3", "-m", "tulle.viz.web"],
+        component_command("tulle.viz.web"),
         arguments,
         ("/ready", "admin"),
         ("/live", "admin"),

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import Place
+from tulle.install.objects import Place, component_command
 
 Json = dict[str, Any]
 
@@ -167,7 +167,7 @@ def _container(component: Component, values: Json) -> Json:
         "name": component.component,
         "image": f"{values['controllerImage']}:{version}",
         "imagePullPolicy": values["imagePullPolicy"],
-        "command": ["python3", "-m", component.module],
+        "command": component_command(component.module),
         "args": component.arguments,
         "ports": [{"name": name, "containerPort": port} for name, port in component.ports.items()],
         "readinessProbe": _probe("/ready", component.admin_port, period=1, failures=7),
