@@ -78,7 +78,9 @@ class Answers:
 
     def __init__(self):
         self.samples = {}
+        self.ranges = {}  # as samples, of values by moment
         self.asked = []
+        self.moments = []
         self.config = DEFAULT_CONFIG
         self.status = 200
 
@@ -87,13 +89,26 @@ class Answers:
             return httpx.Response(self.status, json={"status": "error", "error": "too busy"})
         if request.url.path == "/api/v1/status/config":
             return self._data({"yaml": self.config})
-        query = parse_qs(request.url.query.decode())["query"][0]
+        asked = parse_qs(request.url.query.decode())
+        query = asked["query"][0]
         self.asked.append(query)
+        self.moments += asked.get("time", [])
+        if request.url.path == "/api/v1/query_range":
+            return self._data({"resultType": "matrix", "result": self._matrix(query)})
         for pattern, samples in self.samples.items():
             if re.search(pattern, query):
                 vector = [{"metric": labels, "value": [0, str(v)]} for labels, v in samples]
                 return self._data({"resultType": "vector", "result": vector})
         return self._data({"resultType": "vector", "result": []})
+
+    def _matrix(self, query):
+        for pattern, series in self.ranges.items():
+            if re.search(pattern, query):
+                return [
+                    {"metric": labels, "values": [[at, str(v)] for at, v in values.items()]}
+                    for labels, values in series
+                ]
+        return []
 
     @staticmethod
     def _data(content):

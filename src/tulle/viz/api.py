@@ -11,6 +11,7 @@ from tulle.k8s.client import ApiError, Unreachable
 from tulle.serve.admin import Message, Receive, Send, respond
 from tulle.serve.logs import Log
 from tulle.viz import inbound, outbound, routes
+from tulle.viz.dashboard_api import DashboardApi, moment
 from tulle.viz.edges import edges
 from tulle.viz.inventory import Inventory
 from tulle.viz.kinds import EDGE_KINDS, KINDS, SENDERS, Resource
@@ -66,6 +67,7 @@ class Api:
             "/api/pods": self._pods,
             "/api/check": self._check,
             "/targets": self._targets,
+            **DashboardApi(self.inventory, self.prometheus, self.cluster_domain).routes(),
         }
 
     async def _stat(self, params: Params) -> Json:
@@ -77,7 +79,8 @@ class Api:
             _resource(params, "from_") if "from_kind" in params else None,
         )
         _judge(question)
-        found = await answer(question, self.inventory, self.prometheus, self.cluster_domain)
+        asked = self.prometheus.at(moment(params))
+        found = await answer(question, self.inventory, asked, self.cluster_domain)
         namespace = question.target.namespace
         if not found.rows and namespace and not await self.inventory.exists(namespace):
             raise BadRequest(f"the namespace {namespace} does not exist")
@@ -88,6 +91,7 @@ class Api:
         target, window = _resource(params, ""), _one(params, "window") or "1m"
         to = _resource(params, "to_") if "to_kind" in params else None
         durations.seconds(window)
+        asked = self.prometheus.at(moment(params))
         if target.name:
             targets = [target]
         else:
@@ -98,9 +102,7 @@ class Api:
         for item in targets:
             question = routes.Question(item, window, to)
             try:
-                rows = await routes.routes(
-                    question, self.inventory, self.prometheus, self.cluster_domain
-                )
+                rows = await routes.routes(question, self.inventory, asked, self.cluster_domain)
             except BadRequest as error:
                 refused = str(error)
                 continue
@@ -123,8 +125,8 @@ class Api:
         kind = _one(params, "kind")
         if kind not in EDGE_KINDS:
             raise BadRequest(f"there are no edges of {kind or 'nothing'}; name a kind with pods")
-        namespace = _one(params, "namespace")
-        found = await edges(KINDS[kind], namespace, self.inventory, self.prometheus)
+        namespace, asked = _one(params, "namespace"), self.prometheus.at(moment(params))
+        found = await edges(KINDS[kind], namespace, self.inventory, asked)
         if not found and namespace and not await self.inventory.exists(namespace):
             raise BadRequest(f"the namespace {namespace} does not exist")
         return {"edges": [edge.as_json() for edge in found]}
@@ -139,6 +141,9 @@ class Api:
                     "status": pod.status,
                     "address": pod.address,
                     "is_meshed": self.inventory.is_meshed(pod),
+                    "is_ready": pod.is_ready,
+                    "restarts": pod.restarts,
+                    "restarted": pod.restarted,
                     "owners": sorted(f"{kind}/{name}" for kind, name in pod.owners),
                 }
                 for pod in sorted(pods, key=lambda pod: (pod.namespace, pod.name))

@@ -1,6 +1,7 @@
 """Pods as viz needs them: whose they are, whether they are meshed, and what can be scraped."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tulle import names
@@ -33,6 +34,11 @@ class Pod:
     control_namespace: str | None  # of the mesh it is in; None: not meshed
     service_account: str
     admin_ports: tuple[Port, ...]
+    workload: tuple[str, str] = ("pod", "")  # kind and name of what owns it at the root
+    is_ready: bool = False
+    proxy_version: str = ""
+    restarts: int = 0  # of all its containers together
+    restarted: tuple[float, str] | None = None  # the last one: when the container ended, and why
 
     @property
     def has_ended(self) -> bool:
@@ -63,7 +69,28 @@ def read(item: Json) -> Pod:
             for port in entry.get("ports") or ()
             if str(port.get("name", "")).endswith("admin")
         ),
+        workload=owner(metadata),
+        is_ready=any(
+            entry["type"] == "Ready" and entry["status"] == "True"
+            for entry in status.get("conditions") or ()
+        ),
+        proxy_version=(metadata.get("annotations") or {}).get(names.PROXY_VERSION_ANNOTATION, ""),
+        **_restarts(status),
     )
+
+
+def _restarts(status: Json) -> Json:
+    entries = [
+        *(status.get("initContainerStatuses") or ()),
+        *(status.get("containerStatuses") or ()),
+    ]
+    ends = [
+        (datetime.fromisoformat(end["finishedAt"]).timestamp(), str(end.get("reason", "")))
+        for entry in entries
+        if (end := (entry.get("lastState") or {}).get("terminated")) and end.get("finishedAt")
+    ]
+    count = sum(int(entry.get("restartCount", 0)) for entry in entries)
+    return {"restarts": count, "restarted": max(ends, default=None)}
 
 
 def _owners(metadata: Json) -> frozenset[tuple[str, str]]:

@@ -21,17 +21,38 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    labels: dict[str, str]
+    values: dict[float, float]  # by the moment, in Unix seconds
+
+
 class Prometheus:
     """One Prometheus, by the address of its root."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
-        self._http, self.url = http, url.rstrip("/")
+    def __init__(self, http: httpx.AsyncClient, url: str, moment: float | None = None) -> None:
+        self._http, self.url, self._moment = http, url.rstrip("/"), moment
+
+    def at(self, moment: float | None) -> "Prometheus":
+        """The same one, asked for a moment of the past; None: for now."""
+        return Prometheus(self._http, self.url, moment)
 
     async def query(self, text: str) -> list[Sample]:
         """The instant vector of an expression, without what is not a number."""
-        result = (await self._ask("/api/v1/query", query=text))["result"]
+        when = {} if self._moment is None else {"time": str(self._moment)}
+        result = (await self._ask("/api/v1/query", query=text, **when))["result"]
         samples = (Sample(entry["metric"], float(entry["value"][1])) for entry in result)
         return [sample for sample in samples if isfinite(sample.value)]
+
+    async def query_range(self, text: str, begin: float, end: float, step: float) -> list[Series]:
+        """The values of an expression every `step` seconds, without what is not a number."""
+        span = {"start": str(begin), "end": str(end), "step": str(step)}
+        found = []
+        for entry in (await self._ask("/api/v1/query_range", query=text, **span))["result"]:
+            pairs = ((float(moment), float(value)) for moment, value in entry["values"])
+            values = {moment: value for moment, value in pairs if isfinite(value)}
+            found.append(Series(entry["metric"], values))
+        return found
 
     async def scrape_interval(self) -> str:
         """As the configuration says it, such as 10s."""

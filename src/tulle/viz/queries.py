@@ -99,9 +99,9 @@ def _change(function: str, family: str, traffic: Traffic, window: str) -> str:
     return found
 
 
-def requests(traffic: Traffic, window: str) -> str:
+def requests(traffic: Traffic, window: str, *more: str) -> str:
     change = _change("increase", "response_total", traffic, window)
-    return f"sum({change}) {traffic.by('classification')}"
+    return f"sum({change}) {traffic.by('classification', *more)}"
 
 
 def latency(traffic: Traffic, window: str, quantile: float) -> str:
@@ -109,8 +109,8 @@ def latency(traffic: Traffic, window: str, quantile: float) -> str:
     return f"histogram_quantile({quantile}, sum({change}) {traffic.by('le')})"
 
 
-def open_connections(traffic: Traffic) -> str:
-    return f"sum(tcp_open_connections{traffic.matchers()}) {traffic.by()}"
+def open_connections(traffic: Traffic, *more: str) -> str:
+    return f"sum(tcp_open_connections{traffic.matchers()}) {traffic.by(*more)}"
 
 
 def transferred(traffic: Traffic, window: str, way: str) -> str:

@@ -69,7 +69,7 @@ async def answer(
     if question.target.kind.name == "trafficsplit":
         rows = await _splits(question, entries, prometheus, domain)
     else:
-        numbers = await _measured(_traffic(question, domain), question.window, prometheus)
+        numbers = await _measured(traffic(question, domain), question.window, prometheus)
         rows = [Row(entry, numbers.get((entry.namespace, entry.name))) for entry in entries]
     is_narrowed = question.to is not None or question.source is not None
     if is_narrowed:  # only who takes part
@@ -91,7 +91,7 @@ async def _check_window(window: str, prometheus: Prometheus) -> None:
         )
 
 
-def _traffic(question: Question, domain: str) -> Traffic:
+def traffic(question: Question, domain: str) -> Traffic:
     target = question.target
     if target.kind.name == "service":
         return queries.to_service(target, domain, question.source)
