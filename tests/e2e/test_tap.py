@@ -122,16 +122,8 @@ def test_wide_and_json_say_who_the_ends_are(tapped: Cluster) -> None:
     )
     assert " src_deployment=client " in line
     assert f" dst_namespace={NAMESPACE} " in line
-    text: list[str] = tap(
-        tapped,
-        "deploy/server",
-        "--path",
-        "/one",
-        "-o",
-        "json",
-        until=lambda found: found[-1] == "}",
-    )
-    event: dict[str, Any] = json.loads("\n".join(text))
+    (text, *_) = tap(tapped, "deploy/server", "--path", "/one", "-o", "json", until=enough(1))
+    event: dict[str, Any] = json.loads(text)
     assert event["proxyDirection"] == "INBOUND"
     assert event["source"]["metadata"]["deployment"] == "client"
     headers = event["requestInitEvent"]["headers"]

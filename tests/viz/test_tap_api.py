@@ -85,6 +85,7 @@ class Proxy(tap_pb2_grpc.TapServicer):
     def __init__(self):
         self.asked, self.refusal = [], None
         self.holds, self.open, self.idle = False, 0, asyncio.Event()
+        self.floods, self.sent = False, []  # events, by question
 
     async def Observe(self, request, context):
         metadata = dict(context.invocation_metadata())
@@ -98,8 +99,13 @@ class Proxy(tap_pb2_grpc.TapServicer):
         event.http.request_init.id.stream = len(self.asked)
         self.open += 1
         self.idle.clear()
+        question = len(self.sent)
+        self.sent.append(0)
         try:
             yield event
+            while self.floods:
+                self.sent[question] += 1
+                yield event
             if self.holds:
                 await asyncio.Event().wait()
         finally:
@@ -302,3 +308,34 @@ async def test_a_refusal_reaches_the_command_line_as_what_it_is(served, tmp_path
         with pytest.raises(Unauthorized, match="named no user"):
             async for _ in tap_client.events(client, WEB.path, message):
                 pass
+
+
+async def settled(proxy):
+    """How many events of each question were taken, once nobody takes any more."""
+    quiet, last = 0, list(proxy.sent)
+    while quiet < 5:
+        await asyncio.sleep(0.2)
+        quiet = quiet + 1 if proxy.sent == last else 0
+        last = list(proxy.sent)
+    return last
+
+
+async def test_a_slow_reader_slows_nobody(served):
+    """One client never reads while proxies flood; another sees events all the while."""
+    served.proxy.floods = True
+    message = request(WEB, Filters(max_rps=1e6), extract_headers=True).SerializeToString()
+    frames, seen = tap_client.wire.Frames(), 0
+    async with (
+        asyncio.timeout(120),
+        served.http() as slow,
+        served.http() as http,
+        slow.stream("POST", WEB.path, content=message) as unread,
+    ):
+        assert unread.status_code == 200
+        blocked = await settled(served.proxy)
+        async with http.stream("POST", WEB.path, content=message) as response:
+            async for chunk in response.aiter_raw():
+                seen += len(list(frames.feed(chunk)))
+                if seen >= 10_000:
+                    break
+        assert served.proxy.sent[: len(blocked)] == blocked, "nobody read, so nothing was taken"

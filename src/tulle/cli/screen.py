@@ -6,60 +6,62 @@ import locale
 from collections.abc import Iterator
 from typing import Any
 
-SCROLL_COLUMNS = 5
-TOP = 3  # the table's first line
-QUIT = "q"
-LEFT, RIGHT = "left", "right"
-KEYS = {
-    ord("q"): QUIT,
-    ord("a"): LEFT,
-    ord("d"): RIGHT,
-    curses.KEY_LEFT: LEFT,
-    curses.KEY_RIGHT: RIGHT,
+TITLE_LINES = 3
+ESCAPE_MILLISECONDS = 25  # after which a lone Esc is no beginning of another key
+KEYS: dict[int | str, str] = {
+    curses.KEY_LEFT: "left",
+    curses.KEY_RIGHT: "right",
+    curses.KEY_UP: "up",
+    curses.KEY_DOWN: "down",
+    curses.KEY_PPAGE: "page up",
+    curses.KEY_NPAGE: "page down",
+    curses.KEY_BACKSPACE: "backspace",
+    "\x7f": "backspace",
+    "\b": "backspace",
+    curses.KEY_ENTER: "enter",
+    "\n": "enter",
+    "\r": "enter",
+    "\x1b": "escape",
 }
 
 
 class Screen:
-    """Draws a title, and below it the part of a table that fits."""
-
     def __init__(self, window: Any) -> None:
         self._window = window
-        self._column = 0
 
-    def handle_keys(self) -> bool:
-        """False once the user wants to leave."""
-        while (code := self._window.getch()) != -1:
-            match KEYS.get(code):
-                case "q":
-                    return False
-                case "left":
-                    self._column = max(0, self._column - SCROLL_COLUMNS)
-                case "right":
-                    self._column += SCROLL_COLUMNS
-        return True
+    def pressed(self) -> Iterator[str]:
+        """What was pressed since the last time; text as itself, other keys by name."""
+        while True:
+            try:
+                key = self._window.get_wch()
+            except curses.error:  # nothing more
+                return
+            if key in KEYS:
+                yield KEYS[key]
+            elif isinstance(key, str) and key.isprintable():
+                yield key
+
+    @property
+    def table_size(self) -> tuple[int, int]:
+        """Columns and lines below the title. The last column stays free: to write there scrolls."""
+        height, width = self._window.getmaxyx()
+        return max(1, width - 1), max(1, height - TITLE_LINES)
 
     def draw(self, title: list[str], table: list[str]) -> None:
         height, width = self._window.getmaxyx()
-        widest = max((len(line) for line in table), default=0)
-        self._column = min(self._column, max(0, widest - width + 1))
         self._window.erase()
-        for number, line in enumerate(title[: min(TOP, height)]):
-            self._write(number, line, width, curses.A_NORMAL)
-        for number, line in enumerate(table[: max(0, height - TOP)]):
-            style = curses.A_BOLD if number == 0 else curses.A_NORMAL
-            self._write(TOP + number, line[self._column :], width, style)
+        for number, line in enumerate([*title, *table][:height]):
+            style = curses.A_BOLD if number == TITLE_LINES else curses.A_NORMAL
+            with contextlib.suppress(curses.error):
+                self._window.addnstr(number, 0, line, max(0, width - 1), style)
         self._window.refresh()
-
-    def _write(self, row: int, text: str, width: int, style: int) -> None:
-        # Writing the last cell of the last line would scroll, which curses calls an error.
-        with contextlib.suppress(curses.error):
-            self._window.addnstr(row, 0, text, max(0, width - 1), style)
 
 
 @contextlib.contextmanager
 def opened() -> Iterator[Screen]:
     """The terminal is given back as it was, whatever happens."""
     locale.setlocale(locale.LC_ALL, "")
+    curses.set_escdelay(ESCAPE_MILLISECONDS)
     window = curses.initscr()
     try:
         curses.noecho()

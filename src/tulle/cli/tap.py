@@ -1,18 +1,23 @@
 """`tulle viz tap`: requests as they happen, one line for each beginning, response and end."""
 
+import asyncio
+import datetime
 import json
+import signal
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import click
 
+from tulle.cli import colour
 from tulle.cli.completing import ObjectWord
 from tulle.cli.resources import resources
 from tulle.cli.target import Command, Failure, Target, run, target
 from tulle.k8s.client import ApiError, Forbidden, NotFound
 from tulle.viz.tap import client as tap_client
 from tulle.viz.tap.filters import Filters, request
+from tulle.viz.tap.har import Archive
 from tulle.viz.tap.lines import as_json, line
 from tulle.viz.tap.target import PLURALS
 from tulle.viz.tap.target import Target as TapTarget
@@ -88,7 +93,10 @@ async def events(
                 async for event in found:
                     yield event
         except Forbidden as error:
-            raise Failure(f"not allowed to tap {asked}: {error.message}") from error
+            raise Failure(
+                f"not allowed to tap {asked}: {error.message}; who may grant it binds you to the "
+                "ClusterRole of viz whose name ends in -tap-admin, or to a narrower one"
+            ) from error
         except NotFound as error:
             raise Failure(_not_found(error, asked)) from error
         except ApiError as error:
@@ -110,28 +118,69 @@ def _not_found(error: NotFound, asked: TapTarget) -> str:
 @click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]", type=ObjectWord(PLURALS))
 @filter_options
 @click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    help="End after so long; without, when interrupted.",
+)
+@click.option(
     "-o",
     "--output",
-    type=click.Choice(["wide", "json"]),
-    help="wide adds the labels of both ends, json the headers too.",
+    type=click.Choice(["wide", "json", "har"]),
+    help="wide adds labels; json is one object per line, with headers; har is an HTTP Archive.",
 )
-def command(words: tuple[str, ...], output: str | None, **options: Any) -> None:
+def command(
+    words: tuple[str, ...], output: str | None, seconds: float | None, **options: Any
+) -> None:
     """Watch the requests of an object's pods as they happen."""
     place = target()
     namespace = options["namespace"] or place.default_namespace()
     asked = tap_target(words, namespace)
     wanted = filters(options, namespace)
+    archive = Archive()
+    if output == "har":  # it is written in the end, however that comes
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stream = events(place, asked, wanted, extract_headers=output in ("json", "har"))
+    with suppress(KeyboardInterrupt):
+        run(_follow(stream, seconds, _writer(output, archive)))
+    if output == "har":
+        _write(archive)
+
+
+def _writer(output: str | None, archive: Archive) -> Callable[[Any], None]:
+    """What is done with each event."""
+    if output == "json":
+        return lambda event: click.echo(
+            json.dumps(as_json(event), ensure_ascii=False, separators=(",", ":"))
+        )
+    if output == "har":
+        return lambda event: archive.add(event, datetime.datetime.now(datetime.UTC))
+    is_coloured = colour.is_wanted()
+    return lambda event: click.echo(_painted(event, is_coloured, wide=output == "wide"))
+
+
+def _painted(event: Any, is_coloured: bool, *, wide: bool) -> str:
+    """Red is what failed: an answer of 5xx, or a stream that was broken off."""
+    text, http = line(event, wide=wide), event.http
+    failed = (
+        http.response_init.http_status >= 500
+        or http.response_end.eos.WhichOneof("end") == "reset_error_code"
+    )
+    return click.style(text, fg="red") if is_coloured and failed else text
+
+
+async def _follow(
+    stream: AsyncGenerator[Any, None], seconds: float | None, show: Callable[[Any], None]
+) -> None:
     try:
-        run(_print(place, asked, wanted, output))
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(0) from None
+        async with asyncio.timeout(seconds), aclosing(stream) as found:
+            async for event in found:
+                show(event)
+    except TimeoutError:
+        return
 
 
-async def _print(place: Target, asked: TapTarget, wanted: Filters, output: str | None) -> None:
-    found = events(place, asked, wanted, extract_headers=output == "json")
-    async with aclosing(found) as stream:
-        async for event in stream:
-            if output == "json":
-                click.echo(json.dumps(as_json(event), indent=2, ensure_ascii=False))
-            else:
-                click.echo(line(event, wide=output == "wide"))
+def _write(archive: Archive) -> None:
+    click.echo(json.dumps(archive.document(), ensure_ascii=False, indent=2))
+    click.echo(f"{len(archive.entries)} requests", err=True, nl=False)
+    left = f"; {archive.unfinished} that had not ended are left out" if archive.unfinished else ""
+    click.echo(left, err=True)

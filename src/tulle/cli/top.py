@@ -1,6 +1,7 @@
 """`tulle viz top`: the busiest paths, live on the whole screen, or once as a table."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -9,17 +10,13 @@ from typing import Any
 import click
 
 from tulle.cli.completing import ObjectWord
-from tulle.cli.table import table
 from tulle.cli.tap import events, filter_options, filters, tap_target
 from tulle.cli.target import Command, Failure, run, target
-from tulle.viz.tap.tally import Row, Tally, duration_text
+from tulle.cli.top_view import Column, View, columns, text
+from tulle.viz.tap.tally import Tally
 from tulle.viz.tap.target import PLURALS
 
 REDRAW_SECONDS = 0.1
-HELP = [
-    "(press q to quit)",
-    "(press a/LeftArrowKey to scroll left, d/RightArrowKey to scroll right)",
-]
 
 
 @click.command("top", cls=Command)
@@ -70,7 +67,7 @@ async def _watch(stream: AsyncGenerator[Any, None], tally: Tally, seconds: float
 
 def _print(tally: Tally) -> None:
     if rows := tally.rows():
-        click.echo(text(rows, tally), nl=False)
+        click.echo(text(rows, _columns(tally)), nl=False)
     else:
         click.echo("no requests were seen", err=True)
 
@@ -79,11 +76,16 @@ async def _live(stream: AsyncGenerator[Any, None], tally: Tally) -> None:
     from tulle.cli.screen import opened
 
     failure: Failure | None = None
+    view = View(_columns(tally))
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with asyncio.TaskGroup() as tasks:
         collecting = tasks.create_task(_collect(stream, tally))
         with opened() as screen:
-            while screen.handle_keys() and not collecting.done():
-                screen.draw(HELP, text(tally.rows(), tally).splitlines())
+            while not (stop.is_set() or collecting.done()):
+                if not all(view.press(key) for key in screen.pressed()):
+                    break
+                screen.draw(view.title(), view.table(tally.rows(), *screen.table_size))
                 await asyncio.sleep(REDRAW_SECONDS)
         if collecting.done():
             failure = collecting.result()
@@ -103,18 +105,5 @@ async def _collect(stream: AsyncGenerator[Any, None], tally: Tally) -> Failure |
     return None
 
 
-def text(rows: list[Row], tally: Tally) -> str:
-    header = [] if tally.hide_sources else ["Source"]
-    header += ["Destination", *(["Route"] if tally.by_route else ["Method", "Path"])]
-    names = len(header)
-    header += ["Count", "Best", "Worst", "Last", "Success Rate"]
-    cells = [_cells(row, tally) for row in rows]
-    return table(header, cells, right=set(range(names, len(header))))
-
-
-def _cells(row: Row, tally: Tally) -> list[str]:
-    key = row.key
-    found = [] if tally.hide_sources else [key.source]
-    found += [key.destination, *([key.route] if tally.by_route else [key.method, key.path])]
-    times = [duration_text(value) for value in (row.best, row.worst, row.last)]
-    return [*found, str(row.count), *times, f"{row.success_rate:.2%}"]
+def _columns(tally: Tally) -> tuple[Column, ...]:
+    return columns(by_route=tally.by_route, hide_sources=tally.hide_sources)

@@ -170,6 +170,14 @@ def _headers(headers: Any) -> list[Json]:
     return found
 
 
+def header_pairs(headers: Any) -> list[tuple[str, str]]:
+    """Names and values; a value that is no text is shown in base64."""
+    return [
+        (header["name"], str(header.get("valueStr", header.get("valueBin", ""))))
+        for header in _headers(headers)
+    ]
+
+
 def _request_init(part: Any) -> Json:
     return {
         "id": _id_json(part),
