@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tulle.k8s.client import Client, Conflict, Gone, NotFound, Unreachable
+from tulle.k8s.client import ApiError, Client, Conflict, Gone, NotFound, Unreachable
 from tulle.k8s.kubeconfig import Access
 
 Answer = tuple[int, object]
@@ -23,9 +23,10 @@ class Server:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.seen.append(head)
         status, content = self.answers(head.split(" ")[1])
+        later = "Retry-After: 0\r\n" if status == 429 else ""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n".encode())
-        writer.write(b"Connection: close\r\n\r\n" + body)
+        writer.write(f"{later}Connection: close\r\n\r\n".encode() + body)
         await writer.drain()
         writer.close()
 
@@ -46,6 +47,16 @@ async def test_a_status_becomes_a_type(
     double, client = server
     double.answers = lambda _: (status, {"reason": "R", "message": "the cause"})
     with pytest.raises(kind, match="the cause"):
+        await client.get("/api/v1/pods")
+
+
+async def test_who_is_put_off_comes_again(server: tuple[Server, Client]) -> None:
+    double, client = server
+    double.answers = lambda _: (429 if len(double.seen) < 3 else 200, {"message": "initializing"})
+    await client.get("/api/v1/pods")
+    assert len(double.seen) == 3
+    double.answers = lambda _: (429, {"message": "initializing"})
+    with pytest.raises(ApiError, match="initializing"):
         await client.get("/api/v1/pods")
 
 

@@ -16,6 +16,7 @@ from tulle.k8s.kubeconfig import Access, KubeconfigError, discover, private_file
 
 Json = dict[str, Any]
 
+LONGEST_PATIENCE = 10  # how often an answer may be put off; the API server names a second each time
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",
@@ -186,17 +187,25 @@ class Client:
         content_type: str = "application/json",
         params: dict[str, Any] | None = None,
     ) -> httpx.Response:
-        """One request; raises ApiError for a status of 400 and above, Unreachable for no answer."""
+        """One request; raises ApiError for a status of 400 and above, Unreachable for no answer.
+
+        Who is told to come again later does: the storage of a kind that was just defined, say.
+        """
         headers = [*await self.headers(), ("Accept", "application/json")]
         content = None if body is None else json.dumps(body, separators=(",", ":"))
         if content is not None:
             headers.append(("Content-Type", content_type))
-        try:
-            response = await self._http.request(
-                method, path, content=content, params=_params(params), headers=headers
-            )
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        for attempt in range(LONGEST_PATIENCE + 1):
+            try:
+                response = await self._http.request(
+                    method, path, content=content, params=_params(params), headers=headers
+                )
+            except httpx.TransportError as error:
+                raise self._unreachable(error) from error
+            later = response.headers.get("Retry-After", "")
+            if response.status_code != 429 or not later.isdecimal() or attempt == LONGEST_PATIENCE:
+                break
+            await asyncio.sleep(int(later))
         if response.status_code >= 400:
             raise api_error(response.status_code, response.content, path)
         return response
