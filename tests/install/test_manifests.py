@@ -89,10 +89,18 @@ def test_the_api_token_is_the_components_alone(rendered):
             assert "kube-api-access" not in mounts
 
 
-def test_nobody_may_write_or_read_secrets(rendered):
+def test_rights_are_few_and_a_secret_is_only_its_owners(rendered):
+    """The injector alone writes: the certificate it serves, and who is told to trust it."""
+    own = {"secrets": names.INJECTOR_TLS_SECRET}
+    own["mutatingwebhookconfigurations"] = names.INJECTOR_WEBHOOK_CONFIG
     for role in (o for o in rendered if o["kind"] in ("ClusterRole", "Role")):
         for rule in role["rules"]:
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
+            if rule["resources"][0] in own:
+                assert rule["resourceNames"] == [own[rule["resources"][0]]]
+                assert role["metadata"]["name"].endswith(names.PROXY_INJECTOR)
+                assert (role["kind"] == "Role") == (rule["resources"] == ["secrets"])
+                continue
             assert "secrets" not in rule["resources"]
             if set(rule["verbs"]) - {"get", "list", "watch"}:
                 plain = {r for r in rule["resources"] if not r.endswith("/status")}

@@ -1,6 +1,7 @@
 """The injector component: `python -m tulle.injector`.
 
-RBAC, cluster-wide: `get` on namespaces, replicasets.apps and jobs.batch; `create` on events.
+RBAC, cluster-wide: `get` on namespaces, replicasets.apps and jobs.batch; `create` on events. To
+renew its certificate: `get`, `patch` on its Secret and on its webhook configuration.
 Mounts: ConfigMap with the values at --values, trust roots at --trust-roots, Secret at --tls.
 """
 
@@ -20,6 +21,7 @@ from tulle.k8s.events import Recorder
 from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.serve import admin, logs
 from tulle.serve.certs import CertificateError, ServingCertificate
+from tulle.serve.renewal import WEBHOOKS, Renewal, Served
 
 log = logs.Log("injector")
 
@@ -30,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--values", type=Path, default=Path(names.VALUES_FILE))
     found.add_argument("--trust-roots", type=Path, default=Path(names.TRUST_ROOTS_FILE))
     found.add_argument("--tls", type=Path, default=Path(names.SERVING_TLS_DIR))
+    found.add_argument("--renew-certificate-in", metavar="NAMESPACE", help="where its Secret is")
     found.add_argument("--addr", default=f":{names.INJECTOR_HTTPS_PORT}")
     found.add_argument("--admin-addr", default=f":{names.INJECTOR_ADMIN_PORT}")
     found.add_argument("--kubeconfig")
@@ -64,10 +67,18 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             recording = tasks.create_task(events.run(_lost))
             tasks.create_task(source.follow(stop))
             tasks.create_task(certificate.follow(stop))
+            if space := options.renew_certificate_in:
+                tasks.create_task(Renewal(api, certificate_served(space)).follow(stop))
             admin_app = admin.application(lambda: None)
             tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
             await admin.serve_http(webhook, listener, stop, tls=certificate.context)
             recording.cancel()
+
+
+def certificate_served(namespace: str) -> Served:
+    trust = f"{WEBHOOKS}/{names.INJECTOR_WEBHOOK_CONFIG}"
+    host = f"{names.PROXY_INJECTOR}.{namespace}.svc"
+    return Served(namespace, names.INJECTOR_TLS_SECRET, trust, host)
 
 
 def _lost(error: Exception) -> None:

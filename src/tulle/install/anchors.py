@@ -5,23 +5,25 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from tulle.install.pem import (
     BadCertificates,
     load_certificates,
     load_private_key,
+)
+from tulle.serve.self_signed import (
+    certificate_builder,
+    certificate_pem,
+    make_self_signed,
+    new_key,
     private_key_pem,
 )
 
 ROOT_LIFETIME = datetime.timedelta(days=3650)
 ISSUER_LIFETIME = datetime.timedelta(days=365)
-SERVING_LIFETIME = datetime.timedelta(days=365)
-BACKDATED = datetime.timedelta(
-    minutes=5
-)  # a node whose clock is a little behind still accepts them
 RSA_BITS = (2048, 4096)
 
 STEP_HINT = (
@@ -58,7 +60,7 @@ class Sources:
 
 def make_issuer(namespace: str, trust_domain: str, now: datetime.datetime) -> Issuer:
     """A new trust anchor and an issuer that it signed. The anchor's key is forgotten at once."""
-    root_key, issuer_key = _p256(), _p256()
+    root_key, issuer_key = new_key(), new_key()
     root = _authority(
         f"root.{namespace}.{trust_domain}",
         root_key,
@@ -71,21 +73,13 @@ def make_issuer(namespace: str, trust_domain: str, now: datetime.datetime) -> Is
         root,
         (root_key, now, ISSUER_LIFETIME, 0),
     )
-    return Issuer(_pem(root), _pem(issuer), private_key_pem(issuer_key))
+    return Issuer(certificate_pem(root), certificate_pem(issuer), private_key_pem(issuer_key))
 
 
 def make_serving_certificate(host: str, now: datetime.datetime) -> ServingCertificate:
     """A certificate for one DNS name that is its own trust anchor."""
-    key = _p256()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
-    certificate = (
-        _builder(name, name, key, now, SERVING_LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return ServingCertificate(_pem(certificate), private_key_pem(key), _pem(certificate))
+    made = make_self_signed(host, now)
+    return ServingCertificate(made.certificate, made.key, made.certificate)
 
 
 def verify_issuer(issuer: Issuer, sources: Sources, now: datetime.datetime) -> None:
@@ -251,10 +245,6 @@ def _is_current(certificate: x509.Certificate, now: datetime.datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
-def _p256() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
 def _authority(
     common: str,
     key: ec.EllipticCurvePrivateKey,
@@ -275,7 +265,7 @@ def _authority(
         decipher_only=False,
     )
     builder = (
-        _builder(name, parent.subject if parent else name, key, now, lifetime)
+        certificate_builder(name, parent.subject if parent else name, key, now, lifetime)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -285,28 +275,6 @@ def _authority(
         )
     )
     return builder.sign(signing_key, hashes.SHA256())
-
-
-def _builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    now: datetime.datetime,
-    lifetime: datetime.timedelta,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + lifetime)
-    )
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _key_words(certificate: x509.Certificate) -> str:

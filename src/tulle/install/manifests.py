@@ -21,7 +21,7 @@ from tulle.install.objects import (
 )
 from tulle.install.rbac import accounts
 from tulle.install.values import BadValue
-from tulle.install.webhooks import injector_secret, injector_webhook
+from tulle.install.webhooks import injector_secret, injector_webhook, renews_certificate
 from tulle.install.workloads import Component, components, deployment, disruption_budget
 
 Json = dict[str, Any]
@@ -90,7 +90,7 @@ def render(
     ca_bundle = serving.ca_bundle if serving else values["proxyInjector"]["caBundle"]
     return [
         namespace(place),
-        *accounts(place),
+        *accounts(place, renews_certificate=renews_certificate(values)),
         *_configuration(place, text, values, certificates),
         *_services(place),
         *_workloads(place, published, digest(text)),

@@ -4,7 +4,6 @@ import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 
@@ -35,15 +34,6 @@ def load_private_key(text: str, source: str) -> PrivateKeyTypes:
         ) from error
     except ValueError as error:
         raise BadCertificates(f"{source} is not a readable private key: {error}") from error
-
-
-def private_key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    """In the traditional EC form, which every reader of issuer keys takes."""
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def expiry(text: str, source: str) -> datetime.datetime:

@@ -8,6 +8,7 @@ from tulle.install.objects import RBAC, Place
 Json = dict[str, Any]
 
 READ = ["get", "list", "watch"]
+RENEW = ["get", "patch"]
 
 
 def rule(group: str, resources: list[str], verbs: list[str], only: list[str] | None = None) -> Json:
@@ -59,17 +60,32 @@ INJECTOR_RULES = [
 ]
 
 
-def accounts(place: Place) -> list[Json]:
+# Its own certificate and who is told to trust it, which it renews before it expires.
+INJECTOR_RENEWAL_RULES = [
+    rule(
+        "admissionregistration.k8s.io",
+        ["mutatingwebhookconfigurations"],
+        RENEW,
+        [names.INJECTOR_WEBHOOK_CONFIG],
+    )
+]
+INJECTOR_LOCAL_RULES = [rule("", ["secrets"], RENEW, [names.INJECTOR_TLS_SECRET])]
+
+
+def accounts(place: Place, *, renews_certificate: bool) -> list[Json]:
     """ServiceAccounts, roles and their bindings, in the order in which they are applied."""
     injector = "proxy-injector"
+    injector_rules = INJECTOR_RULES + (INJECTOR_RENEWAL_RULES if renews_certificate else [])
+    local = _role(place, names.PROXY_INJECTOR, injector, INJECTOR_LOCAL_RULES)
     return [
         *_account(place, names.IDENTITY, "identity"),
         *_account(place, names.DESTINATION, "destination"),
         *_account(place, names.PROXY_INJECTOR, injector),
         *_cluster_role(place, names.IDENTITY, "identity", IDENTITY_RULES),
         *_cluster_role(place, names.DESTINATION, "destination", DESTINATION_RULES),
-        *_cluster_role(place, names.PROXY_INJECTOR, injector, INJECTOR_RULES),
+        *_cluster_role(place, names.PROXY_INJECTOR, injector, injector_rules),
         *_role(place, names.DESTINATION, "destination", DESTINATION_LOCAL_RULES),
+        *(local if renews_certificate else []),
     ]
 
 

@@ -105,6 +105,22 @@ def cluster_role(viz: Viz, name: str, rules: list[Json]) -> list[Json]:
     ]
 
 
+def local_role(viz: Viz, name: str, rules: list[Json]) -> list[Json]:
+    """The same within the namespace of viz."""
+    version, subject = f"{RBAC}/v1", {"kind": "ServiceAccount", "name": name}
+    return [
+        viz.place.object(version, "Role", name, name, rules=rules),
+        viz.place.object(
+            version,
+            "RoleBinding",
+            name,
+            name,
+            roleRef={"apiGroup": RBAC, "kind": "Role", "name": name},
+            subjects=[{**subject, "namespace": viz.namespace}],
+        ),
+    ]
+
+
 def selector(name: str) -> Json:
     return {
         names.EXTENSION_LABEL: names.VIZ_EXTENSION,

@@ -7,7 +7,7 @@ from tulle import names
 from tulle.install.anchors import ServingCertificate, make_serving_certificate
 from tulle.install.objects import RBAC, component_command, encoded, secret
 from tulle.install.pem import expiry
-from tulle.install.rbac import READ, cluster_role_name, rule
+from tulle.install.rbac import READ, RENEW, cluster_role_name, rule
 from tulle.install.viz_objects import (
     POLICY,
     Viz,
@@ -17,6 +17,7 @@ from tulle.install.viz_objects import (
     cluster_role,
     controller_image,
     deployment,
+    local_role,
     logging_flags,
     server,
     service,
@@ -28,12 +29,24 @@ ANY_NETWORK = ["0.0.0.0/0", "::/0"]
 API_SERVER = "kube-api-server"
 # A certificate with less life than this is not worth keeping.
 RENEW_BEFORE = datetime.timedelta(days=30)
-TAP_RULES = [rule("", ["pods"], READ)]
+API_SERVICE = f"{names.TAP_VERSION}.{names.TAP_GROUP}"
+TAP_RULES = [
+    rule("", ["pods"], READ),
+    rule("apiregistration.k8s.io", ["apiservices"], RENEW, [API_SERVICE]),
+]
 TAP_ADMIN_RULES = [
     rule(names.TAP_GROUP, ["*"], ["watch"]),
     rule("", ["namespaces"], ["list"]),
 ]
-INJECTOR_RULES = [rule("", ["namespaces"], ["get"])]
+INJECTOR_RULES = [
+    rule("", ["namespaces"], ["get"]),
+    rule(
+        "admissionregistration.k8s.io",
+        ["mutatingwebhookconfigurations"],
+        RENEW,
+        [names.TAP_INJECTOR_WEBHOOK_CONFIG],
+    ),
+]
 
 
 def objects(viz: Viz) -> list[Json]:
@@ -45,6 +58,7 @@ def _tap(viz: Viz) -> list[Json]:
     return [
         account(viz, names.TAP),
         *cluster_role(viz, names.TAP, TAP_RULES),
+        *local_role(viz, names.TAP, own_secret(names.TAP_TLS_SECRET)),
         *_tap_rights(viz),
         _secret(viz, names.TAP, names.TAP_TLS_SECRET, serving),
         service(viz, names.TAP, {"apiserver": (443, "apiserver")}),
@@ -89,6 +103,11 @@ def _tap_rights(viz: Viz) -> list[Json]:
     return [delegator, reader, admin]
 
 
+def own_secret(name: str) -> list[Json]:
+    """To renew the certificate in it."""
+    return [rule("", ["secrets"], RENEW, [name])]
+
+
 def _subject(viz: Viz, name: str) -> Json:
     return {"kind": "ServiceAccount", "name": name, "namespace": viz.namespace}
 
@@ -100,7 +119,11 @@ def _tap_component(viz: Viz) -> VizComponent:
         controller_image(values),
         {"apiserver": names.TAP_HTTPS_PORT, "tap-admin": names.TAP_ADMIN_PORT},
         component_command("tulle.viz.tap"),
-        [f"--identity-trust-domain={values['identityTrustDomain']}", *logging_flags(values)],
+        [
+            f"--identity-trust-domain={values['identityTrustDomain']}",
+            f"--renew-certificate-in={viz.namespace}",
+            *logging_flags(values),
+        ],
         ("/ready", "tap-admin"),
         ("/live", "tap-admin"),
         values["tap"]["resources"],
@@ -117,7 +140,7 @@ def _api_service(viz: Viz, serving: ServingCertificate) -> Json:
     return viz.place.cluster_object(
         "apiregistration.k8s.io/v1",
         "APIService",
-        f"{names.TAP_VERSION}.{names.TAP_GROUP}",
+        API_SERVICE,
         names.TAP,
         spec={
             "group": names.TAP_GROUP,
@@ -136,6 +159,7 @@ def _injector(viz: Viz) -> list[Json]:
     return [
         account(viz, name),
         *cluster_role(viz, name, INJECTOR_RULES),
+        *local_role(viz, name, own_secret(names.TAP_INJECTOR_TLS_SECRET)),
         _secret(viz, name, names.TAP_INJECTOR_TLS_SECRET, serving),
         service(viz, name, {"tap-injector": (443, "tap-injector")}),
         deployment(viz, _injector_component(viz)),
@@ -155,7 +179,11 @@ def _injector_component(viz: Viz) -> VizComponent:
             "injector-admin": names.TAP_INJECTOR_ADMIN_PORT,
         },
         component_command("tulle.viz.tap_injector"),
-        [f"--tap-identity={viz.identity(names.TAP)}", *logging_flags(values)],
+        [
+            f"--tap-identity={viz.identity(names.TAP)}",
+            f"--renew-certificate-in={viz.namespace}",
+            *logging_flags(values),
+        ],
         ("/ready", "injector-admin"),
         ("/live", "injector-admin"),
         values["tapInjector"]["resources"],

@@ -15,6 +15,12 @@ def injector_host(namespace: str) -> str:
     return f"{names.PROXY_INJECTOR}.{namespace}.svc"
 
 
+def renews_certificate(values: Json) -> bool:
+    """The injector renews what the install made, not what somebody else gave or writes."""
+    settings = values["proxyInjector"]
+    return not (settings["externalSecret"] or settings["crtPEM"])
+
+
 def injector_secret(place: Place, serving: ServingCertificate) -> Json:
     data = {"tls.crt": serving.certificate, "tls.key": serving.key}
     return secret(place, names.INJECTOR_TLS_SECRET, COMPONENT, data, "kubernetes.io/tls")

@@ -6,6 +6,7 @@ from typing import Any
 
 from tulle import names
 from tulle.install.objects import Place, component_command
+from tulle.install.webhooks import renews_certificate
 
 Json = dict[str, Any]
 
@@ -92,6 +93,7 @@ def _destination(values: Json, namespace: str) -> Component:
 
 
 def _injector(values: Json, namespace: str) -> Component:
+    renewal = [f"--renew-certificate-in={namespace}"] if renews_certificate(values) else []
     return Component(
         names.PROXY_INJECTOR,
         "proxy-injector",
@@ -101,7 +103,7 @@ def _injector(values: Json, namespace: str) -> Component:
             "injector-admin": names.INJECTOR_ADMIN_PORT,
         },
         names.INJECTOR_ADMIN_PORT,
-        [f"--controller-namespace={namespace}", *_logging(values)],
+        [f"--controller-namespace={namespace}", *renewal, *_logging(values)],
         values["proxyInjectorResources"],
         [
             (_from_config_map("config", names.CONFIG_CONFIGMAP), CONFIG_DIR),

@@ -1,7 +1,7 @@
 """The webhook that tells new proxies who may tap them: `python -m tulle.viz.tap_injector`.
 
-RBAC: `get` on namespaces. It runs after the injector, whose proxy it looks for. Mounts: Secret at
---tls.
+RBAC: `get` on namespaces; to renew its certificate `get`, `patch` on its Secret and its webhook
+configuration. It runs after the injector, whose proxy it looks for. Mounts: Secret at --tls.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.serve import admin, logs
 from tulle.serve.admin import Message, Receive, Send, respond
 from tulle.serve.certs import CertificateError, ServingCertificate
+from tulle.serve.renewal import WEBHOOKS, Renewal, Served
 
 log = logs.Log("viz.tap_injector")
 
@@ -131,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="tap-injector", description="lets tap into new pods")
     found.add_argument("--tap-identity", required=True, help="the only identity that may tap")
     found.add_argument("--tls", type=Path, default=Path(names.SERVING_TLS_DIR))
+    found.add_argument("--renew-certificate-in", metavar="NAMESPACE", help="where its Secret is")
     found.add_argument("--addr", default=f":{names.TAP_INJECTOR_HTTPS_PORT}")
     found.add_argument("--admin-addr", default=f":{names.TAP_INJECTOR_ADMIN_PORT}")
     found.add_argument("--kubeconfig")
@@ -149,9 +151,17 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         log.info("serving", https=ports[0], admin=ports[1])
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(certificate.follow(stop))
+            if space := options.renew_certificate_in:
+                tasks.create_task(Renewal(api, certificate_served(space)).follow(stop))
             admin_app = admin.application(lambda: None)
             tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
             await admin.serve_http(webhook, listener, stop, tls=certificate.context)
+
+
+def certificate_served(namespace: str) -> Served:
+    trust = f"{WEBHOOKS}/{names.TAP_INJECTOR_WEBHOOK_CONFIG}"
+    host = f"{names.TAP_INJECTOR}.{namespace}.svc"
+    return Served(namespace, names.TAP_INJECTOR_TLS_SECRET, trust, host)
 
 
 async def _run(options: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """The tap component: `python -m tulle.viz.tap`.
 
 RBAC: `list` and `watch` on pods; system:auth-delegator, to ask what users may; in kube-system
-extension-apiserver-authentication-reader, to know the API server. Mounts: Secret at --tls.
+extension-apiserver-authentication-reader, to know the API server; to renew its certificate `get`,
+`patch` on its Secret and its APIService. Mounts: Secret at --tls.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from tulle.k8s.watch import Watch
 from tulle.serve import admin, logs
 from tulle.serve.certs import CertificateError, ServingCertificate
 from tulle.serve.peers import PeerProtocol, asks_for_certificates
+from tulle.serve.renewal import API_SERVICES, Renewal, Served
 from tulle.viz.tap.access import CONFIG_PATH, BadAuthentication, FrontProxy
 from tulle.viz.tap.api import TapApi
 from tulle.viz.tap.observe import Surroundings
@@ -32,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="tap", description="a live sample of requests")
     found.add_argument("--identity-trust-domain", default=names.TRUST_DOMAIN)
     found.add_argument("--tls", type=Path, default=Path(names.SERVING_TLS_DIR))
+    found.add_argument("--renew-certificate-in", metavar="NAMESPACE", help="where its Secret is")
     found.add_argument("--addr", default=f":{names.TAP_HTTPS_PORT}")
     found.add_argument("--admin-addr", default=f":{names.TAP_ADMIN_PORT}")
     found.add_argument("--control-port", type=int, default=names.CONTROL_PORT)
@@ -78,6 +81,8 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch.follow())
             tasks.create_task(certificate.follow(stop))
+            if space := options.renew_certificate_in:
+                tasks.create_task(Renewal(api, certificate_served(space)).follow(stop))
             tasks.create_task(_follow_front_proxy(api, tap, certificate.context, stop))
             admin_app = admin.application(
                 lambda: None if watch.settled.is_set() else "pods are not listed yet"
@@ -87,6 +92,11 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
                 tap, listener, stop, tls=certificate.context, protocol=PeerProtocol
             )
             watching.cancel()
+
+
+def certificate_served(namespace: str) -> Served:
+    trust = f"{API_SERVICES}/{names.TAP_VERSION}.{names.TAP_GROUP}"
+    return Served(namespace, names.TAP_TLS_SECRET, trust, f"{names.TAP}.{namespace}.svc")
 
 
 async def _run(options: argparse.Namespace) -> None:
