@@ -68,8 +68,15 @@ test: prepare lint types test-fast test-rust test-root test-wire e2e ## All of i
 demo: prepare ## The mesh on a local Kubernetes, with real traffic
 	$(BIN)/python tools/demo.py
 
+BUILT := $(CARGO_TARGET_DIR)/x86_64-unknown-linux-gnu/release
+
 .PHONY: bench
-bench: prepare ## Figures: discovery alone, then pod starts and convergence on the current cluster
+bench: ## The proxy beside its peers; ARGS="--quick" for a look, TULLE_PEER_PROXY=linkerd2-proxy
+	@python3 tools/prepare.py bench
+	PYTHONPATH=src $(BIN)/python -m bench.sidecars --proxy $(BUILT)/tulle-proxy --generator $(BUILT)/tulle-loadgen $(ARGS)
+
+.PHONY: bench-mesh
+bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the current cluster
 	$(PYTEST) -m "apiserver and slow" tests/wire/test_figures.py
 	$(BIN)/python bench/convergence.py
 	$(BIN)/python bench/starts.py

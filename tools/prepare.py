@@ -35,6 +35,14 @@ PROGRAMS = {
     "openssl": "openssl",
     "tcpdump": "tcpdump",
 }
+# What the proxy's benchmark runs beside them, wanted by its own stage only.
+BENCH_PROGRAMS = {
+    "haproxy": "haproxy",
+    "h2load": "nghttp2-client",
+    "iperf3": "iperf3",
+    "nginx": "nginx-light",
+    "wrk": "wrk",
+}
 TOOLCHAINS = {"cargo": "Rust (rustup.rs)", "go": "Go 1.24 or newer (go.dev)"}
 
 
@@ -89,14 +97,22 @@ class Stage:
 
 def packages(stage: Stage) -> None:
     """Debian's packages, by apt, as root; says which are missing where it may not install."""
-    missing = sorted(
-        {package for program, package in PROGRAMS.items() if not shutil.which(program)}
-    )
+    missing = absent(PROGRAMS)
     if subprocess.run([sys.executable, "-c", "import ensurepip"], check=False).returncode != 0:
         missing.append("python3-venv")
     for program, name in TOOLCHAINS.items():
         if not shutil.which(program):
             raise Failed(f"{program} is missing: install {name} and put it on PATH")
+    install(stage, missing)
+
+
+def absent(programs: dict[str, str]) -> list[str]:
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    wanted = programs.items()
+    return sorted({package for program, package in wanted if not shutil.which(program, path=path)})
+
+
+def install(stage: Stage, missing: list[str]) -> None:
     if not missing:
         return
     if os.geteuid() != 0:
@@ -137,6 +153,14 @@ def proxy(stage: Stage) -> None:
     stage.run(VENV / "bin" / "python", "tools/images.py", "proxy")
 
 
+def bench(stage: Stage) -> None:
+    """The peers and load generators of the proxy's benchmark, and what draws its plots."""
+    install(stage, absent(BENCH_PROGRAMS))
+    stage.run(VENV / "bin" / "pip", "install", "-q", "-r", ROOT / "bench" / "requirements.lock")
+    target = "x86_64-unknown-linux-gnu"
+    stage.run("cargo", "build", "--locked", "--release", "-p", "tulle-loadgen", "--target", target)
+
+
 def images(stage: Stage) -> None:
     """One archive for each image, for any Kubernetes to import."""
     stage.run(VENV / "bin" / "python", "tools/images.py")
@@ -149,7 +173,10 @@ STAGES = (
     Stage("kubernetes", ("python",), 560, kubernetes),
     Stage("proxy", ("stubs",), 400, proxy),
     Stage("images", ("proxy",), 60, images),
+    # Only asked for by name.
+    Stage("bench", ("proxy",), 60, bench),
 )
+EVERYDAY = [stage.name for stage in STAGES if stage.name != "bench"]
 
 
 class Plan:
@@ -208,7 +235,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stages", nargs="*", default=[stage.name for stage in STAGES])
+    parser.add_argument("stages", nargs="*", default=EVERYDAY)
     wanted = parser.parse_args().stages
     if not (CACHE / "bin").exists() and "kubernetes" in wanted:
         say("the first time this builds Kubernetes and the proxy: about 15 minutes on two cores")
