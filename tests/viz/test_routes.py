@@ -58,9 +58,10 @@ async def test_a_service_is_counted_by_its_clients(shop, counted, answers, ask):
 async def test_a_workload_is_counted_by_itself_under_its_services_names(shop, answers, ask):
     (found,) = (await ask(kind="deployment", name="cart")).json()["tables"]
     assert [row["authority"] for row in found["rows"]] == [CART] * 3
-    assert 'direction="inbound"' in answers.asked[0]
-    assert 'deployment="cart"' in answers.asked[0]
-    assert 'dst=~"(cart\\\\.shop' in answers.asked[0]
+    query = next(query for query in answers.asked if "route_response_total" in query)
+    assert 'direction="inbound"' in query
+    assert 'deployment="cart"' in query
+    assert 'dst=~"(cart\\\\.shop' in query
 
 
 async def test_to_is_counted_at_the_source(shop, answers, ask):
@@ -84,6 +85,79 @@ async def test_without_a_profile_it_says_how_to_make_one(objects, ask):
     assert found.status_code == 400
     assert f"there is no ServiceProfile of {CART}" in found.json()["error"]
     assert "tulle profile" in found.json()["error"]
+
+
+@pytest.fixture
+def gateway(objects, answers):
+    """An HTTPRoute from another namespace and a GRPCRoute on cart; no ServiceProfile."""
+    objects.lists["/api/v1/namespaces/shop/services"] = [SERVICE]
+    parents = {
+        "httproutes": {"kind": "Service", "group": "core", "name": "cart", "namespace": "shop"},
+        "grpcroutes": {"kind": "Service", "group": "", "name": "cart"},
+    }
+    for plural, parent in parents.items():
+        namespace = "web" if plural == "httproutes" else "shop"
+        other = {"kind": "Gateway", "name": "cart"}
+        items = [
+            {"metadata": {"name": name, "namespace": namespace}, "spec": {"parentRefs": refs}}
+            for name, refs in ((plural[:4], [parent]), ("foreign", [other]))
+        ]
+        objects.lists[f"/apis/gateway.networking.k8s.io/v1/{plural}"] = items
+    key = {"parent_namespace": "shop", "parent_name": "cart", "route_kind": "HTTPRoute"}
+    key["route_name"] = "http"
+    answers.samples = {
+        r"increase\(outbound_http_route_request_statuses": [({**key, "http_status": "200"}, 60)],
+        r"increase\(outbound_http_route_backend_response": [
+            ({**key, "http_status": "200"}, 60),
+            ({**key, "http_status": "500"}, 60),
+        ],
+        r"quantile\(0.5, sum\(rate\(outbound_http_route_request_d": [(key, 0.012)],
+        r"increase\(response_total": [
+            (
+                {
+                    "srv_name": "web-http",
+                    "route_kind": "HTTPRoute",
+                    "route_name": "read",
+                    "classification": "success",
+                },
+                120,
+            )
+        ],
+    }
+
+
+async def test_routes_of_the_gateway_api(gateway, viz, ask):
+    code, out, _ = await viz("routes", "deploy/web", "--to", "svc/cart", "-n", "shop", "-o", "wide")
+    assert code == 0
+    assert out == (
+        "ROUTE   SERVICE   EFFECTIVE_SUCCESS   EFFECTIVE_RPS   ACTUAL_SUCCESS   ACTUAL_RPS"
+        "   LATENCY_P50   LATENCY_P95   LATENCY_P99\n"
+        "grpc    cart                      -               -                -            -"
+        "             -             -             -\n"
+        "http    cart                100.00%          1.0rps           50.00%       2.0rps"
+        "          12ms             -             -\n"
+    )
+    (found,) = (await ask(kind="service", name="cart")).json()["tables"]
+    assert [row["kind"] for row in found["rows"]] == ["GRPCRoute", "HTTPRoute"]
+    assert {row["authority"] for row in found["rows"]} == {CART}
+
+
+async def test_routes_of_servers_are_counted_where_they_arrive(gateway, viz):
+    _, out, _ = await viz("routes", "deploy/web", "-n", "shop")
+    assert out.splitlines()[1].split() == [
+        *("read", "server/web-http", "100.00%", "2.0rps", "-", "-", "-"),
+    ]
+
+
+async def test_a_profile_and_routes_stand_together(shop, gateway, ask):
+    (found,) = (await ask(kind="service", name="cart")).json()["tables"]
+    assert [(row["route"], row["kind"]) for row in found["rows"]] == [
+        ("GET /items", "ServiceProfile"),
+        ("POST /items", "ServiceProfile"),
+        ("[DEFAULT]", "ServiceProfile"),
+        ("grpc", "GRPCRoute"),
+        ("http", "HTTPRoute"),
+    ]
 
 
 async def test_the_table_and_its_wide_form(shop, counted, viz):

@@ -1,4 +1,4 @@
-"""`tulle viz routes`: success, rate and latency of each route of a ServiceProfile."""
+"""`tulle viz routes`: success, rate and latency of each route."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ def command(
     output: str,
     viz_namespace: str | None,
 ) -> None:
-    """Print the metrics of each route, as ServiceProfiles name them."""
+    """Print the metrics of each route of ServiceProfiles, HTTPRoutes and GRPCRoutes."""
     if output == "wide" and not to:
         raise Failure("-o wide tells attempts from answers, which only a client knows; give --to")
     within = namespace or target().default_namespace()

@@ -1,4 +1,4 @@
-"""Golden metrics of each route of a ServiceProfile."""
+"""Golden metrics of each route: of ServiceProfiles, HTTPRoutes and GRPCRoutes."""
 
 import asyncio
 import re
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tulle import durations
+from tulle.viz import gateway_routes
 from tulle.viz import route_queries as queries
+from tulle.viz.breakdown import Measured
 from tulle.viz.inventory import Inventory
 from tulle.viz.kinds import KINDS, Resource
 from tulle.viz.prometheus import Prometheus, Sample
@@ -16,6 +18,7 @@ from tulle.viz.stat import BadRequest
 
 Json = dict[str, Any]
 Key = tuple[str, str]  # authority without its port, and route
+Service = tuple[str, str]  # namespace and name
 
 DEFAULT = "[DEFAULT]"  # requests that match no route
 PROFILES = "/apis/linkerd.io/v1alpha2/serviceprofiles"
@@ -31,11 +34,14 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """`kind` is that of the object which names the route."""
+
     route: str
     authority: str
     effective: Counted | None  # as the client saw it, after retries
     actual: Counted | None  # every attempt; known to clients only
     latency_ms: dict[str, float | None]
+    kind: str = "ServiceProfile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +54,80 @@ class Question:
 async def routes(
     question: Question, inventory: Inventory, prometheus: Prometheus, domain: str
 ) -> list[Row]:
-    """A row for each route of each profile that the target's traffic can match."""
-    authorities = await _authorities(question, inventory, domain)
-    known = await _known_routes(inventory, authorities)
-    if not known:
+    """A row for each route that the target's traffic can match."""
+    services = await _services(question, inventory)
+    authorities = [_authority(*service, domain) for service in services]
+    profiles, gateways = await asyncio.gather(
+        _known_routes(inventory, authorities),
+        _gateway_rows(question, services, inventory, prometheus, domain),
+    )
+    if not profiles and not gateways:
         names = " or ".join(authorities) or f"any Service of {question.target.name}"
         raise BadRequest(
-            f"there is no ServiceProfile of {names}, so no route is known; make one, such as: "
+            f"there is no ServiceProfile of {names}, nor an HTTPRoute or GRPCRoute, so no route "
+            "is known; make one, such as: "
             "tulle profile --open-api FILE SERVICE | kubectl apply -f -"
         )
+    if not profiles:
+        return gateways
     traffic = queries.Routes(
         "inbound" if _is_server(question) else "outbound",
-        {} if question.target.kind == KINDS["service"] else question.target.labels(),
+        _clients(question) if not _is_server(question) else question.target.labels(),
         tuple(sorted(authorities)),
     )
-    return await _measured(known, traffic, question.window, prometheus)
+    return await _measured(profiles, traffic, question.window, prometheus) + gateways
+
+
+async def _gateway_rows(
+    question: Question,
+    services: list[Service],
+    inventory: Inventory,
+    prometheus: Prometheus,
+    domain: str,
+) -> list[Row]:
+    seconds = durations.seconds(question.window)
+    if _is_server(question):
+        found = await gateway_routes.received(question.target, question.window, prometheus)
+        return [
+            _gateway_row(name, f"server/{server}", kind, row, None, seconds)
+            for server, kind, name, row in found
+        ]
+    known = await gateway_routes.attached(inventory, services)
+    if not known:
+        return []
+    numbers = await gateway_routes.sent(known, _clients(question), question.window, prometheus)
+    return [
+        _gateway_row(
+            route.name,
+            _authority(route.namespace, route.service, domain),
+            route.kind,
+            *numbers[route],
+            seconds,
+        )
+        for route in known
+    ]
+
+
+def _gateway_row(
+    name: str,
+    authority: str,
+    kind: str,
+    whole: Measured | None,
+    attempts: Measured | None,
+    seconds: float,
+) -> Row:
+    effective, actual = (
+        Counted(row.success, row.total / seconds) if row else None for row in (whole, attempts)
+    )
+    latency = {
+        quantile: whole.latency_ms.get(quantile) if whole else None for quantile in QUANTILES
+    }
+    return Row(name, authority, effective, actual, latency, kind)
+
+
+def _clients(question: Question) -> dict[str, str]:
+    """Labels of the proxies that count: all clients' of a Service, or those of the target."""
+    return {} if question.target.kind == KINDS["service"] else question.target.labels()
 
 
 def _is_server(question: Question) -> bool:
@@ -70,14 +135,17 @@ def _is_server(question: Question) -> bool:
     return question.to is None and question.target.kind != KINDS["service"]
 
 
-async def _authorities(question: Question, inventory: Inventory, domain: str) -> list[str]:
+async def _services(question: Question, inventory: Inventory) -> list[Service]:
     asked = question.to or question.target
     if asked.kind == KINDS["service"]:
-        return [f"{asked.name}.{asked.namespace}.svc.{domain}"]
+        return [(asked.namespace, asked.name)]
     if question.to:
         raise BadRequest(f"routes are of a Service; --to names a {question.to.kind.name}")
-    services = await inventory.services_of(asked)
-    return [f"{name}.{asked.namespace}.svc.{domain}" for name in services]
+    return [(asked.namespace, name) for name in await inventory.services_of(asked)]
+
+
+def _authority(namespace: str, name: str, domain: str) -> str:
+    return f"{name}.{namespace}.svc.{domain}"
 
 
 async def _known_routes(inventory: Inventory, authorities: Iterable[str]) -> list[Key]:
@@ -138,7 +206,7 @@ def _counted(samples: list[Sample], seconds: float) -> dict[Key, Counted]:
 
 
 def row_json(row: Row) -> Json:
-    found: Json = {"route": row.route, "authority": row.authority}
+    found: Json = {"route": row.route, "authority": row.authority, "kind": row.kind}
     for name, counted in (("effective", row.effective), ("actual", row.actual)):
         found[f"{name}_success"] = counted.success if counted else None
         found[f"{name}_rps"] = counted.rps if counted else None
