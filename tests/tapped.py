@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class TapApi:
         self.events: asyncio.Queue[Any] = asyncio.Queue()
         self.kubeconfig = folder / "kubeconfig"
         self.refusal: tuple[int, str] | None = None
+        self.objects: dict[str, Any] = {}  # what a GET finds
 
     def put(self, *exchanges: list[Any]) -> None:
         for events in exchanges:
@@ -75,6 +77,11 @@ class TapApi:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
+            return
+        if scope["method"] == "GET":
+            found = self.objects.get(scope["path"])
+            content = json.dumps(found or {}).encode()
+            await admin.respond(send, 404 if found is None else 200, content, "application/json")
             return
         request = viz_tap_pb2.TapRequest.FromString((await receive())["body"])
         self.asked.append((scope["path"], request))

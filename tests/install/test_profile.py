@@ -66,6 +66,41 @@ def test_open_api():
     ]
 
 
+@pytest.mark.parametrize(
+    ("server", "base"),
+    [
+        ("https://shop.example/api/v1/", "/api/v1"),
+        ("/api/{version}", "/api/{version}"),
+        ("https://shop.example", ""),
+        ("", ""),
+    ],
+)
+def test_open_api_3(server, base):
+    document = {
+        "openapi": "3.1.0",
+        "servers": [{"url": server}, {"url": "https://other.example/x"}],
+        "paths": {
+            "/books/{id}": {"$ref": "#/components/pathItems/book~1one"},
+            "/gone": {"$ref": "elsewhere.yaml"},
+        },
+        "components": {
+            "pathItems": {
+                "book/one": {
+                    "parameters": [],
+                    "get": {"responses": {"2XX": {}, "5xx": {}, "404": {}, "default": {}}},
+                }
+            }
+        },
+    }
+    (route,) = open_api_routes(document)
+    assert route["name"] == f"GET {base}/books/{{id}}"
+    assert [
+        (found["condition"]["status"]["min"], found["condition"]["status"]["max"])
+        for found in route["responseClasses"]
+    ] == [(200, 299), (404, 404), (500, 599)]
+    assert route["responseClasses"][-1]["isFailure"] is True
+
+
 def test_what_is_no_open_api():
     for document in (None, [], {"openapi": "3.0.0"}):
         with pytest.raises(BadDescription, match="not OpenAPI"):

@@ -46,7 +46,7 @@ def command(
         raise Failure("give one of --template, --open-api and --proto")
     place = target()
     within = namespace or place.default_namespace()
-    domain = names.CLUSTER_DOMAIN if ignore_cluster else run(_domain(place))
+    domain = names.CLUSTER_DOMAIN if ignore_cluster else run(cluster_domain(place))
     if open_api:
         described = next(objects(open_api, _content(open_api)), None)
         write([service_profile(service, within, domain, open_api_routes(described))], output)
@@ -58,7 +58,7 @@ def command(
         click.echo(TEMPLATE.format(service=service, namespace=within, domain=domain), nl=False)
 
 
-async def _domain(place: Target) -> str:
+async def cluster_domain(place: Target) -> str:
     async with await place.client() as client:
         return str((await read_values(client, place.tulle_namespace))["clusterDomain"])
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "edges": ("tulle.cli.edges", "Who talks to whom, and whether it is secured"),
     "install": ("tulle.cli.viz_install", "Print the manifests of viz"),
     "list": ("tulle.cli.viz_list", "List the pods whose traffic can be tapped"),
+    "profile": ("tulle.cli.viz_profile", "Print a ServiceProfile made from live requests"),
     "routes": ("tulle.cli.routes", "Success, rate and latency of each route"),
     "stat": ("tulle.cli.stat", "Success, rate and latency of workloads"),
     "stat-inbound": ("tulle.cli.stat_inbound", "What workloads received, by Server and route"),

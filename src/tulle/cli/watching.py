@@ -16,7 +16,7 @@ EVERY = "2s"
 UP, WIPE, NO_WRAP, WRAP = "\x1b[{}F", "\x1b[J", "\x1b[?7l", "\x1b[?7h"
 
 
-class Interval(click.ParamType[float]):
+class Duration(click.ParamType[float]):
     """A duration above nothing, as seconds."""
 
     name = "duration"
@@ -36,7 +36,7 @@ def watch_options() -> list[click.Option]:
         click.Option(["--watch"], is_flag=True, help="Print again and again, until interrupted."),
         click.Option(
             ["--interval"],
-            type=Interval(),
+            type=Duration(),
             default=EVERY,
             show_default=True,
             help="How often --watch asks.",

@@ -1,6 +1,7 @@
-"""ServiceProfiles from OpenAPI, from protobuf, or to be filled in by hand. Pure."""
+"""ServiceProfiles from OpenAPI, protobuf or seen requests, or to be filled in by hand. Pure."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 Json = dict[str, Any]
@@ -8,6 +9,7 @@ Json = dict[str, Any]
 METHODS = ("delete", "get", "head", "options", "patch", "post", "put")
 SERVICE_NAME = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")  # DNS-1035
 IDEMPOTENT = ("IDEMPOTENT", "NO_SIDE_EFFECTS")
+IDENTIFIER = re.compile(r"[0-9]+|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.S)
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[A-Za-z_][\w.]*|[{};()=\[\]]|\S')
@@ -37,36 +39,87 @@ def path_regex(path: str) -> str:
 
 
 def open_api_routes(description: Any) -> list[Json]:
-    """The routes of an OpenAPI (Swagger) document, by path and method."""
+    """The routes of an OpenAPI document (2, also called Swagger, or 3), by path and method."""
     if not isinstance(description, dict) or not isinstance(description.get("paths"), dict):
         raise BadDescription("the document has no paths, so it is not OpenAPI")
-    base = str(description.get("basePath") or "").rstrip("/")
+    base = _base_path(description)
     routes = []
-    for path, operations in sorted(description["paths"].items()):
+    for path, item in sorted(description["paths"].items()):
+        operations = _resolved(description, item)
         for method in METHODS:
-            operation = (operations or {}).get(method)
-            if operation is not None:
+            operation = operations.get(method)
+            if isinstance(operation, dict):
                 routes.append(_open_api_route(base + path, method.upper(), operation))
     return routes
+
+
+def _base_path(description: Json) -> str:
+    """What stands before all paths: a word of version 2; in 3 a part of the first server's URL."""
+    if "basePath" in description:
+        return str(description["basePath"] or "").rstrip("/")
+    servers = description.get("servers")
+    if not (isinstance(servers, list) and servers and isinstance(servers[0], dict)):
+        return ""
+    url = str(servers[0].get("url") or "")
+    _, has_host, rest = url.partition("://")
+    return (f"/{rest.partition('/')[2]}" if has_host else url).rstrip("/")
+
+
+def _resolved(description: Json, item: Any) -> Json:
+    """A path's operations, which may stand elsewhere in the document."""
+    if not isinstance(item, dict):
+        return {}
+    reference = str(item.get("$ref") or "")
+    if not reference.startswith("#/"):
+        return item
+    found: Any = description
+    for part in reference[2:].split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(key) if isinstance(found, dict) else None
+    return {**found, **item} if isinstance(found, dict) else item
 
 
 def _open_api_route(path: str, method: str, operation: Json) -> Json:
     condition = {"method": method, "pathRegex": path_regex(path)}
     route: Json = {"name": f"{method} {path}", "condition": condition}
-    statuses = sorted(int(s) for s in operation.get("responses") or {} if str(s).isdigit())
+    statuses = sorted(filter(None, map(_statuses, operation.get("responses") or {})))
     if statuses:
         route["responseClasses"] = [
             {
-                "condition": {"status": {"min": status, "max": status}},
-                **({"isFailure": True} if status >= 500 else {}),
+                "condition": {"status": {"min": first, "max": last}},
+                **({"isFailure": True} if first >= 500 else {}),
             }
-            for status in statuses
+            for first, last in statuses
         ]
     if operation.get("x-linkerd-retryable"):
         route["isRetryable"] = True
     if operation.get("x-linkerd-timeout"):
         route["timeout"] = str(operation["x-linkerd-timeout"])
     return route
+
+
+def _statuses(word: Any) -> tuple[int, int] | None:
+    """200, or the 2XX of version 3; None for `default` and extensions."""
+    text = str(word)
+    if re.fullmatch(r"[1-5][0-9]{2}", text):
+        return int(text), int(text)
+    if re.fullmatch(r"[1-5][Xx]{2}", text):
+        return int(text[0]) * 100, int(text[0]) * 100 + 99
+    return None
+
+
+def seen_route(method: str, path: str) -> tuple[str, str]:
+    """Method and path of the route that a request stands for: numbers and UUIDs are parameters."""
+    parts = ("{id}" if IDENTIFIER.fullmatch(part) else part for part in path.split("/"))
+    return method, "/".join(parts)
+
+
+def seen_routes(seen: Iterable[tuple[str, str]]) -> list[Json]:
+    """A route for each method and path, as `seen_route` gives them."""
+    return [
+        {"name": f"{method} {path}", "condition": {"method": method, "pathRegex": path_regex(path)}}
+        for method, path in sorted(set(seen), key=lambda item: (item[1], item[0]))
+    ]
 
 
 def protobuf_routes(text: str) -> list[Json]:
