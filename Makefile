@@ -81,6 +81,11 @@ bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the c
 	$(BIN)/python bench/convergence.py
 	$(BIN)/python bench/starts.py
 
+.PHONY: web
+web: ## The dashboard's page: check it, then build it
+	@python3 tools/web.py check
+	@python3 tools/web.py
+
 .PHONY: images
 images: setup ## Pack the images
 	python tools/images.py

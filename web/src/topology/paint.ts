@@ -1,0 +1,217 @@
+/** Draws a scene on a canvas. Lines of one look are one path: that is what keeps 500 workloads fluent. */
+
+import { milliseconds, percent, rate } from "../format";
+import { successState } from "../health";
+import { kindOf } from "../kinds";
+import { colour } from "../parts/colours";
+import { type Box, type Camera, overlap, toPlane } from "./camera";
+import { groupId, type Link, type Scene, type SceneNode } from "./graph";
+import { type Layout, TITLE_HEIGHT } from "./layout";
+
+export interface Picture {
+  scene: Scene;
+  layout: Layout;
+  camera: Camera;
+  width: number;
+  height: number;
+  /** What is pointed at, with its neighbours: all else is dimmed. */
+  near: ReadonlySet<string> | null;
+  chosenLink: string | null;
+}
+
+const FONT = "system-ui, sans-serif";
+const TEXT_FROM = 0.38;
+const NUMBERS_FROM = 0.55;
+const LABELS_FROM = 0.75;
+const DIM = 0.18;
+const STATE_COLOURS = { ok: "--ok", warn: "--warn", fail: "--fail", unknown: "--line-strong" } as const;
+
+export interface Curve {
+  from: { x: number; y: number };
+  to: { x: number; y: number };
+  bend: number;
+}
+
+/** From the right side of the one who calls to the left side of the one who is called. */
+export function curve(src: Box, dst: Box): Curve {
+  const from = { x: src.x + src.width, y: src.y + src.height / 2 };
+  const to = { x: dst.x, y: dst.y + dst.height / 2 };
+  const gap = to.x - from.x;
+  return { from, to, bend: gap > 0 ? Math.max(30, gap / 2) : Math.min(160, 60 - gap / 4) };
+}
+
+function lineWidth(link: Link): number {
+  const traffic = link.rps ?? (link.tcp ?? 0) / 10;
+  return traffic <= 0 ? 1 : traffic < 10 ? 1.5 : traffic < 100 ? 2.5 : 3.5;
+}
+
+function linkColour(link: Link): string {
+  return STATE_COLOURS[successState(link.success)];
+}
+
+export function paint(context: CanvasRenderingContext2D, picture: Picture, ratio: number): void {
+  const { camera, width, height } = picture;
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.fillStyle = colour("--ground");
+  context.fillRect(0, 0, width, height);
+  context.setTransform(ratio * camera.scale, 0, 0, ratio * camera.scale, ratio * camera.x, ratio * camera.y);
+  const corner = toPlane(camera, { x: 0, y: 0 });
+  const view = { ...corner, width: width / camera.scale, height: height / camera.scale };
+  paintGroups(context, picture, view);
+  paintLinks(context, picture, view);
+  paintNodes(context, picture, view);
+  if (camera.scale >= LABELS_FROM || picture.near) paintLabels(context, picture, view);
+  context.globalAlpha = 1;
+}
+
+function paintGroups(context: CanvasRenderingContext2D, { scene, layout, camera }: Picture, view: Box): void {
+  // Names of namespaces stay readable however far away one looks.
+  const size = Math.min(15 / Math.min(1, camera.scale), 64);
+  context.lineWidth = 1 / Math.min(1, camera.scale);
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  for (const name of scene.groups) {
+    const box = layout.groups.get(groupId(name));
+    if (!box || !overlap(box, view)) continue;
+    context.fillStyle = colour("--card");
+    context.strokeStyle = colour("--line-strong");
+    context.beginPath();
+    context.roundRect(box.x, box.y, box.width, box.height, 10);
+    context.fill();
+    context.stroke();
+    context.fillStyle = colour("--text");
+    context.font = `650 ${size}px ${FONT}`;
+    context.fillText(`▾ ${name}`, box.x + 12, box.y + Math.max(TITLE_HEIGHT, size) / 2 + 3, box.width - 24);
+  }
+}
+
+function isDimmed({ near, chosenLink }: Picture, link: Link): boolean {
+  if (chosenLink !== null) return link.id !== chosenLink;
+  return near !== null && !(near.has(link.src) && near.has(link.dst));
+}
+
+interface Style {
+  path: Path2D;
+  colour: string;
+  width: number;
+  isOpen: boolean;
+  isDim: boolean;
+}
+
+function bounds({ from, to, bend }: Curve): Box {
+  const [left, right] = [Math.min(from.x, to.x - bend), Math.max(to.x, from.x + bend)];
+  const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)];
+  return { x: left, y: top - 1, width: right - left, height: bottom - top + 2 };
+}
+
+function paintLinks(context: CanvasRenderingContext2D, picture: Picture, view: Box): void {
+  const styles = new Map<string, Style>();
+  for (const link of picture.scene.links) {
+    const [src, dst] = [picture.layout.nodes.get(link.src), picture.layout.nodes.get(link.dst)];
+    if (!src || !dst) continue;
+    const found = curve(src, dst);
+    if (!overlap(bounds(found), view)) continue;
+    const look = { colour: linkColour(link), width: lineWidth(link), isOpen: link.secured === false, isDim: isDimmed(picture, link) };
+    const key = JSON.stringify(look);
+    const style = styles.get(key) ?? { ...look, path: new Path2D() };
+    styles.set(key, style);
+    const { from, to, bend } = found;
+    style.path.moveTo(from.x, from.y);
+    style.path.bezierCurveTo(from.x + bend, from.y, to.x - bend, to.y, to.x, to.y);
+    if (picture.camera.scale >= TEXT_FROM) arrow(style.path, to);
+  }
+  for (const { path, colour: name, width, isOpen, isDim } of styles.values()) {
+    context.globalAlpha = isDim ? DIM : 0.9;
+    context.strokeStyle = colour(name);
+    context.lineWidth = width / Math.min(1, picture.camera.scale * 1.6);
+    context.setLineDash(isOpen ? [7, 5] : []);
+    context.stroke(path);
+  }
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+function arrow(path: Path2D, { x, y }: { x: number; y: number }): void {
+  path.moveTo(x - 7, y - 4);
+  path.lineTo(x, y);
+  path.lineTo(x - 7, y + 4);
+}
+
+function paintNodes(context: CanvasRenderingContext2D, picture: Picture, view: Box): void {
+  const { scene, layout, near, camera } = picture;
+  for (const node of scene.nodes) {
+    const box = layout.nodes.get(node.id);
+    if (!box || !overlap(box, view)) continue;
+    context.globalAlpha = near && !near.has(node.id) ? DIM : 1;
+    paintBox(context, node, box, camera.scale);
+    if (camera.scale >= TEXT_FROM) paintText(context, node, box, camera.scale);
+  }
+  context.globalAlpha = 1;
+}
+
+function paintBox(context: CanvasRenderingContext2D, node: SceneNode, box: Box, scale: number): void {
+  const state = successState(node.success);
+  context.fillStyle = colour("--raised");
+  context.strokeStyle = colour(state === "unknown" ? "--line-strong" : STATE_COLOURS[state]);
+  context.lineWidth = (state === "fail" ? 2.5 : 1.2) / Math.min(1, scale * 1.6);
+  context.setLineDash(node.meshed === false ? [5, 4] : []);
+  context.beginPath();
+  context.roundRect(box.x, box.y, box.width, box.height, 7);
+  context.fill();
+  context.stroke();
+  context.setLineDash([]);
+  if (state === "unknown") return;
+  context.fillStyle = colour(STATE_COLOURS[state]);
+  context.fillRect(box.x, box.y + 8, 4, box.height - 16);
+}
+
+const SIGNS = { ok: "✓ ", warn: "▲ ", fail: "✕ ", unknown: "" };
+
+function paintText(context: CanvasRenderingContext2D, node: SceneNode, box: Box, scale: number): void {
+  const hasNumbers = scale >= NUMBERS_FROM;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillStyle = colour("--text");
+  context.font = `600 13px ${FONT}`;
+  const name = node.inside > 0 ? `▸ ${node.name}` : node.name;
+  context.fillText(shortened(name), box.x + 12, box.y + (hasNumbers ? 15 : box.height / 2), box.width - 20);
+  if (!hasNumbers) return;
+  context.fillStyle = colour("--quiet");
+  context.font = `11px ${FONT}`;
+  const what = node.inside > 0 ? `${node.inside} workloads` : kindOf(node.kind).one;
+  const numbers = node.rps === null ? what : `${SIGNS[successState(node.success)]}${percent(node.success, 1)} · ${rate(node.rps)}/s · ${milliseconds(node.p99)}`;
+  context.fillText(numbers, box.x + 12, box.y + 32, box.width - 20);
+}
+
+function shortened(name: string): string {
+  return name.length > 26 ? `${name.slice(0, 25)}…` : name;
+}
+
+/** The numbers of links, where there is room for them or where one points. */
+function paintLabels(context: CanvasRenderingContext2D, picture: Picture, view: Box): void {
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const size = 10.5 / Math.min(1, picture.camera.scale);
+  context.font = `${size}px ${FONT}`;
+  for (const link of picture.scene.links) {
+    const [src, dst] = [picture.layout.nodes.get(link.src), picture.layout.nodes.get(link.dst)];
+    if (!src || !dst || isDimmed(picture, link)) continue;
+    const { from, to } = curve(src, dst);
+    const [x, y] = [(from.x + to.x) / 2, (from.y + to.y) / 2];
+    if (!overlap({ x, y, width: 1, height: 1 }, view)) continue;
+    const text = linkText(link);
+    const width = context.measureText(text).width + size;
+    context.globalAlpha = 0.92;
+    context.fillStyle = colour("--ground");
+    context.fillRect(x - width / 2, y - size * 0.75, width, size * 1.5);
+    context.globalAlpha = 1;
+    context.fillStyle = colour(link.secured === false ? "--fail" : "--quiet");
+    context.fillText(text, x, y);
+  }
+}
+
+export function linkText(link: Link): string {
+  const lock = link.secured === null ? "" : link.secured ? "🔒 " : "no TLS · ";
+  if (link.rps === null) return `${lock}TCP ${link.tcp ?? 0}`;
+  return `${lock}${rate(link.rps)}/s · ${percent(link.success, 1)} · ${milliseconds(link.p99)}`;
+}
