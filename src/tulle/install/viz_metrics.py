@@ -33,7 +33,9 @@ RULES = [
     rule("split.smi-spec.io", ["trafficsplits"], READ),
 ]
 # The accounts that may ask. The command line comes by a port-forward, past the proxy.
-TRUSTED = ["web", names.PROMETHEUS]
+TRUSTED = [names.WEB, names.PROMETHEUS]
+PORTS = {"http": names.METRICS_API_PORT, "grpc": names.METRICS_API_GRPC_PORT}
+GRPC_SERVER = "metrics-api-grpc"
 
 
 def prometheus_url(viz: Viz) -> str:
@@ -46,10 +48,12 @@ def objects(viz: Viz) -> list[Json]:
     return [
         account(viz, NAME),
         *cluster_role(viz, NAME, RULES),
-        service(viz, NAME, {"http": (names.METRICS_API_PORT, "http")}),
+        service(viz, NAME, {name: (port, name) for name, port in PORTS.items()}),
         deployment(viz, _component(viz)),
         server(viz, NAME, NAME, "http", "HTTP/1"),
         *allowed_accounts(viz, NAME, NAME, TRUSTED),
+        server(viz, GRPC_SERVER, NAME, "grpc", "gRPC"),
+        *allowed_accounts(viz, GRPC_SERVER, NAME, [names.WEB]),
     ]
 
 
@@ -65,7 +69,7 @@ def _component(viz: Viz) -> VizComponent:
     return VizComponent(
         NAME,
         controller_image(values),
-        {"http": names.METRICS_API_PORT, "admin": admin},
+        {**PORTS, "admin": admin},
         component_command("tulle.viz.metrics_api"),
         arguments,
         ("/ready", "admin"),

@@ -27,6 +27,19 @@ Params = dict[str, list[str]]
 JSON = "application/json"
 
 
+class Refusal(Exception):
+    """Why there is no answer, as a sentence, with HTTP's word for it."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+    @property
+    def is_of_the_question(self) -> bool:
+        """Another question would be answered; else the same one, at another time."""
+        return self.status < 500
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """An ASGI application. Every answer is JSON; a refusal is `{"error": sentence}`."""
@@ -36,25 +49,31 @@ class Api:
     cluster_domain: str
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        found = self._routes().get(scope["path"])
-        if found is None:
-            await _answer(send, 404, {"error": f"there is nothing at {scope['path']}"})
-            return
-        if scope["method"] != "GET":
+        if scope["method"] != "GET" and scope["path"] in self._routes():
             await _answer(send, 405, {"error": "this interface is only read"})
             return
         try:
-            content = await found(parse_qs(scope["query_string"].decode()))
-        except (BadRequest, ValueError) as error:
-            await _answer(send, 400, {"error": str(error)})
-        except PrometheusError as error:
-            log.warn("cannot answer", path=scope["path"], reason=error)
-            await _answer(send, 503, {"error": str(error)})
-        except (ApiError, Unreachable) as error:
-            log.warn("cannot answer", path=scope["path"], reason=error)
-            await _answer(send, 502, {"error": f"metrics-api asked the API server: {error}"})
+            content = await self.ask(scope["path"], parse_qs(scope["query_string"].decode()))
+        except Refusal as refusal:
+            await _answer(send, refusal.status, {"error": str(refusal)})
         else:
             await _answer(send, 200, content)
+
+    async def ask(self, path: str, params: Params) -> Any:
+        """What stands at a path, whichever interface it is asked by; or a Refusal."""
+        found = self._routes().get(path)
+        if found is None:
+            raise Refusal(404, f"there is nothing at {path}")
+        try:
+            return await found(params)
+        except (BadRequest, ValueError) as error:
+            raise Refusal(400, str(error)) from error
+        except PrometheusError as error:
+            log.warn("cannot answer", path=path, reason=error)
+            raise Refusal(503, str(error)) from error
+        except (ApiError, Unreachable) as error:
+            log.warn("cannot answer", path=path, reason=error)
+            raise Refusal(502, f"metrics-api asked the API server: {error}") from error
 
     def _routes(self) -> dict[str, Callable[[Params], Awaitable[Any]]]:
         return {
@@ -65,7 +84,9 @@ class Api:
             "/api/outbound": self._outbound,
             "/api/authz": self._authorized,
             "/api/pods": self._pods,
+            "/api/services": self._services,
             "/api/check": self._check,
+            "/api/selfcheck": self._self_check,
             "/targets": self._targets,
             **DashboardApi(self.inventory, self.prometheus, self.cluster_domain).routes(),
         }
@@ -144,6 +165,7 @@ class Api:
                     "is_ready": pod.is_ready,
                     "restarts": pod.restarts,
                     "restarted": pod.restarted,
+                    "proxy_version": pod.proxy_version,
                     "owners": sorted(f"{kind}/{name}" for kind, name in pod.owners),
                 }
                 for pod in sorted(pods, key=lambda pod: (pod.namespace, pod.name))
@@ -158,6 +180,28 @@ class Api:
             "meshed_pods": sum(not pod.has_ended for pod in meshed),
             "scraped_proxies": int(sum(sample.value for sample in reached)),
         }
+
+    async def _services(self, params: Params) -> Json:
+        items = await self.inventory.listed(KINDS["service"].path(_one(params, "namespace")))
+        found = [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items]
+        return {"services": [{"namespace": space, "name": name} for space, name in sorted(found)]}
+
+    async def _self_check(self, _: Params) -> Json:
+        """Whether those answer on whom all else depends; that one does not is an answer too."""
+        asked: dict[str, Callable[[], Awaitable[Any]]] = {
+            "kubernetes": lambda: self.inventory.exists("kube-system"),
+            "prometheus": lambda: self.prometheus.query(scraped("")),
+        }
+        results = []
+        for name, ask in asked.items():
+            found = {"subsystem": name, "description": f"metrics-api can ask {name}"}
+            try:
+                await ask()
+            except (ApiError, PrometheusError, Unreachable) as error:
+                results.append({**found, "status": "ERROR", "message": str(error)})
+            else:
+                results.append({**found, "status": "OK", "message": ""})
+        return {"results": results}
 
     async def _targets(self, params: Params) -> list[Json]:
         return target_groups(self.inventory.pods(), frozenset(params.get("namespace", ())))

@@ -16,7 +16,9 @@ from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.k8s.store import Store
 from tulle.k8s.watch import Watch
 from tulle.serve import admin, logs
+from tulle.serve.grpc import GrpcServer
 from tulle.viz.api import Api
+from tulle.viz.grpc_api import handler
 from tulle.viz.inventory import Inventory
 from tulle.viz.pods import WATCHED
 from tulle.viz.prometheus import Prometheus
@@ -30,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--cluster-domain", default=names.CLUSTER_DOMAIN)
     found.add_argument("--prometheus-url", required=True)
     found.add_argument("--addr", default=f":{names.METRICS_API_PORT}")
+    found.add_argument("--grpc-addr", default=f":{names.METRICS_API_GRPC_PORT}")
     found.add_argument("--admin-addr", default=f":{names.METRICS_API_ADMIN_PORT}")
     found.add_argument("--kubeconfig")
     found.add_argument("--log-level", choices=sorted(logs.LEVELS), default="info")
@@ -47,14 +50,17 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         inventory = Inventory(client, store, options.controller_namespace)
         api = Api(inventory, Prometheus(http, options.prometheus_url), options.cluster_domain)
         listener, admin_listener = admin.listen(options.addr), admin.listen(options.admin_addr)
+        grpc = GrpcServer(options.grpc_addr, handler(api))
         ports = [held.getsockname()[1] for held in (listener, admin_listener)]
-        log.info("serving", http=ports[0], admin=ports[1], prometheus=options.prometheus_url)
+        url = options.prometheus_url
+        log.info("serving", http=ports[0], grpc=grpc.port, admin=ports[1], prometheus=url)
         not_ready = admin.application(
             lambda: None if watch.settled.is_set() else "pods were not listed yet"
         )
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch.follow())
             tasks.create_task(admin.serve_http(not_ready, admin_listener, stop))
+            tasks.create_task(grpc.serve(stop))
             await admin.serve_http(api, listener, stop)
             watching.cancel()
 
