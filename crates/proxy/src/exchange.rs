@@ -4,6 +4,8 @@ pub mod body;
 pub mod classify;
 pub mod finish;
 pub mod first;
+pub mod framing;
+pub mod hygiene;
 pub mod orig_proto;
 pub mod prefixed;
 pub mod respond;

@@ -6,4 +6,4 @@ pub mod control;
 pub mod echo;
 pub mod policies;
 pub mod proxy;
-mod serve;
+pub mod serve;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -12,6 +12,7 @@ use super::counted::Counted;
 use super::header::{SessionProtocol, TransportHeader};
 use super::tcp::{ConnectError, Connector, Dial, Stream};
 use crate::exchange::body::Body;
+use crate::exchange::framing::{self, Coding};
 use crate::exchange::serve::Http2Settings;
 use crate::telemetry::metrics::TransportMetrics;
 
@@ -28,6 +29,9 @@ pub enum SendError {
     },
     #[error("{0}")]
     Failed(#[source] hyper::Error),
+    /// The answer's body cannot be told from its coding.
+    #[error("{0}")]
+    Coding(Coding),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -185,16 +189,21 @@ impl Pool {
         self: &Arc<Self>,
         mut request: Request<Body>,
     ) -> Result<(Response<Incoming>, Lease), SendError> {
+        framing::delimit(&mut request);
         while let Some((mut sender, since)) = self.take() {
             let copy = (since.elapsed() > FRESH)
                 .then(|| repeatable(&request))
                 .flatten();
             match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, self.lease(sender))),
+                Ok(response) => return self.answered(response, sender),
                 Err(mut error) => match (error.take_message(), copy) {
                     (Some(unsent), _) => request = unsent,
-                    // The server closed it as we wrote; a safe request without a body may go again.
-                    (None, Some(copy)) => request = copy,
+                    // The server closed it as we wrote; a safe request without a body may go again,
+                    // once, on a connection that cannot be stale.
+                    (None, Some(copy)) => {
+                        request = copy;
+                        break;
+                    }
                     (None, None) => return Err(SendError::Failed(error.into_error())),
                 },
             }
@@ -203,8 +212,19 @@ impl Pool {
             Ok(sender) => sender,
             Err(cause) => return Err(not_sent(request, cause)),
         };
-        let sent = sender.try_send_request(request).await.map_err(unsent);
-        sent.map(|response| (response, self.lease(sender)))
+        let response = sender.try_send_request(request).await.map_err(unsent)?;
+        self.answered(response, sender)
+    }
+
+    fn answered(
+        self: &Arc<Self>,
+        response: Response<Incoming>,
+        sender: http1::SendRequest<Body>,
+    ) -> Result<(Response<Incoming>, Lease), SendError> {
+        match framing::only_chunked(response.headers()) {
+            Ok(()) => Ok((response, self.lease(sender))),
+            Err(coding) => Err(SendError::Coding(coding)),
+        }
     }
 
     async fn new_http1(&self) -> Result<http1::SendRequest<Body>, NotSent> {
@@ -278,7 +298,7 @@ fn repeatable(request: &Request<Body>) -> Option<Request<Body>> {
     let mut copy = Request::new(Body::empty());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = Version::HTTP_11;
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
 }

@@ -1,6 +1,8 @@
 //! Carries HTTP/1 requests over HTTP/2 between proxies, and gives them back as they were.
 
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, Request, Response, Version};
 
@@ -15,20 +17,36 @@ pub struct AbsoluteForm;
 
 /// Removes what belongs to one connection only, the headers that `connection` names included.
 pub fn strip_connection_headers(headers: &mut HeaderMap) {
-    if let Some(connection) = headers.remove(CONNECTION) {
-        let names = connection.to_str().unwrap_or_default().split(',');
-        for name in names.map(str::trim).filter(|name| !name.is_empty()) {
-            if !name.eq_ignore_ascii_case("te") {
-                headers.remove(name);
-            }
-        }
+    if headers.contains_key(CONNECTION) {
+        strip_named(headers);
     }
     headers.remove(KEEP_ALIVE);
     headers.remove(PROXY_CONNECTION);
-    headers.remove(TRANSFER_ENCODING);
+    if headers.remove(TRANSFER_ENCODING).is_some() {
+        // RFC 9112, section 6.3: the coding has overridden it.
+        headers.remove(CONTENT_LENGTH);
+    }
     headers.remove(UPGRADE);
     if headers.get(TE).is_some_and(|te| te != "trailers") {
         headers.remove(TE);
+    }
+}
+
+/// `connection` may name any header, but not take away what the request is, nor what we say of it.
+fn strip_named(headers: &mut HeaderMap) {
+    let values: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    headers.remove(CONNECTION);
+    let names = values.iter().filter_map(|value| value.to_str().ok());
+    for name in names.flat_map(|value| value.split(',')).map(str::trim) {
+        let is_kept = [TE, HOST, CONTENT_LENGTH, TRANSFER_ENCODING]
+            .iter()
+            .any(|kept| name.eq_ignore_ascii_case(kept.as_str()))
+            || name
+                .get(..4)
+                .is_some_and(|start| start.eq_ignore_ascii_case("l5d-"));
+        if !name.is_empty() && !is_kept {
+            headers.remove(name);
+        }
     }
 }
 

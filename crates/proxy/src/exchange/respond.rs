@@ -34,7 +34,12 @@ pub struct Audience {
 }
 
 impl Fault {
-    fn new(status: u16, code: u32, label: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: u16,
+        code: u32,
+        label: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             status: StatusCode::from_u16(status).expect("a literal status"),
             code,
@@ -44,7 +49,7 @@ impl Fault {
         }
     }
 
-    fn closing(mut self) -> Self {
+    pub(super) fn closing(mut self) -> Self {
         self.closes = true;
         self
     }

@@ -21,9 +21,14 @@ fn asks_upgrade(headers: &HeaderMap) -> bool {
     let mut tokens = connection
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','));
-    // An upgrade to h2c is hop by hop and never passed on.
-    tokens.any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
-        && headers.get(UPGRADE).is_some_and(|to| to != "h2c")
+    tokens.any(|token| token.trim().eq_ignore_ascii_case("upgrade")) && !offers_h2c(headers)
+}
+
+/// An upgrade to h2c belongs to its hop, and would smuggle requests past us.
+fn offers_h2c(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(UPGRADE).iter();
+    let mut offers = offers.flat_map(|value| value.as_bytes().split(|&b| b == b','));
+    offers.any(|offer| offer.trim_ascii().eq_ignore_ascii_case(b"h2c"))
 }
 
 pub fn is_agreed<B>(is_connect: bool, response: &Response<B>) -> bool {

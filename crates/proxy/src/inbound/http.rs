@@ -27,7 +27,7 @@ use crate::exchange::classify::is_grpc;
 use crate::exchange::finish::Finish;
 use crate::exchange::respond::{Audience, Fault, redirect};
 use crate::exchange::serve::{self, Http2Settings};
-use crate::exchange::{orig_proto, upgrade};
+use crate::exchange::{framing, hygiene, orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
 use crate::route::select::Selected;
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
@@ -36,9 +36,6 @@ use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
 use crate::telemetry::metrics::{Class, Counter, HttpEndpointMetrics, Metrics};
 
 const L5D_CLIENT_ID: HeaderName = HeaderName::from_static("l5d-client-id");
-const L5D_DST_CANONICAL: HeaderName = HeaderName::from_static("l5d-dst-canonical");
-const L5D_REMOTE_IP: HeaderName = HeaderName::from_static("l5d-remote-ip");
-const L5D_SERVER_ID: HeaderName = HeaderName::from_static("l5d-server-id");
 
 /// What the requests of one client connection share.
 pub struct Session {
@@ -116,15 +113,26 @@ impl Session {
 
     async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
         let is_meshed = self.tls.identity().is_some();
-        let was_carried = self.is_http2 && orig_proto::downgrade(&mut request);
+        // Only a peer's proxy may say that it carries another version.
+        let was_carried = self.is_http2 && is_meshed && orig_proto::downgrade(&mut request);
         let audience = Audience {
             version: request.version(),
             is_grpc: is_grpc(request.headers()),
             is_informed: is_meshed,
             is_meshed,
         };
-        let mut response = match self.forward(request).await {
-            Ok(response) => response,
+        let checked = framing::check(&mut request);
+        let answered = match checked {
+            Ok(()) => self.forward(request).await,
+            Err(fault) => Err(fault),
+        };
+        let mut response = match answered {
+            Ok(mut response) => {
+                if !is_meshed {
+                    hygiene::strip(response.headers_mut());
+                }
+                response
+            }
             Err(fault) => {
                 self.report(&fault);
                 fault.response(audience)
@@ -207,17 +215,9 @@ impl Session {
 
     /// What a client says of itself is dropped; what it proved is told.
     fn replace_headers(&self, parts: &mut Parts) {
-        let headers = &mut parts.headers;
-        for name in [L5D_DST_CANONICAL, L5D_REMOTE_IP, L5D_SERVER_ID] {
-            headers.remove(name);
-        }
-        match &self.client_id {
-            Some(id) => {
-                headers.insert(L5D_CLIENT_ID, id.clone());
-            }
-            None => {
-                headers.remove(L5D_CLIENT_ID);
-            }
+        hygiene::strip(&mut parts.headers);
+        if let Some(id) = &self.client_id {
+            parts.headers.insert(L5D_CLIENT_ID, id.clone());
         }
     }
 
@@ -442,6 +442,7 @@ fn failed(error: SendError, requests: &HttpEndpointMetrics, started: Instant) ->
             ..
         } => Fault::connect_timed_out(error.to_string()),
         SendError::NotSent { cause, .. } => Fault::io(cause.to_string()),
-        SendError::Failed(error) => Fault::io(error.to_string()),
+        SendError::Failed(error) => framing::failed(&error),
+        SendError::Coding(coding) => Fault::io(format!("the application's answer: {coding}")),
     }
 }

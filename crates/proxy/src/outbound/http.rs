@@ -26,7 +26,7 @@ use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
 use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
 use crate::exchange::serve::{self, Http2Settings};
-use crate::exchange::{orig_proto, upgrade};
+use crate::exchange::{framing, hygiene, orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
 use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
@@ -102,7 +102,11 @@ impl Session {
         if !self.is_http2 && request.uri().scheme().is_some() {
             request.extensions_mut().insert(orig_proto::AbsoluteForm);
         }
-        match self.forward(request).await {
+        let answered = match framing::check(&mut request) {
+            Ok(()) => self.forward(request).await,
+            Err(fault) => Err(fault),
+        };
+        match answered {
             Ok(response) => response,
             Err(fault) => {
                 let label = Labels::new().with("error", fault.label);
@@ -148,6 +152,8 @@ impl Session {
         let live = self.live()?;
         let routes = routes(&live.policy, self.is_http2)?;
         let (mut parts, body) = request.into_parts();
+        let required = parts.headers.remove(L5D_REQUIRE_ID);
+        hygiene::strip(&mut parts.headers);
         let authority = self.authority(&parts);
         let selected = routes.select(&parts, authority.as_str());
         let selected = selected.ok_or_else(Fault::no_route)?;
@@ -180,7 +186,7 @@ impl Session {
             rule,
             backend,
             authority,
-            required: parts.headers.remove(L5D_REQUIRE_ID),
+            required,
             profiled: live
                 .profile
                 .as_deref()
@@ -301,7 +307,10 @@ async fn send_until_reached(
         require_identity(&endpoint, sending.required.as_ref())?;
         let cause = match send_to(&endpoint, request, sending).await {
             Ok(response) => return Ok(response),
-            Err(SendError::Failed(error)) => return Err(Fault::io(explain(&error))),
+            Err(SendError::Failed(error)) => return Err(framing::failed(&error)),
+            Err(SendError::Coding(coding)) => {
+                return Err(Fault::io(format!("the server's answer: {coding}")));
+            }
             Err(SendError::NotSent {
                 request: unsent,
                 cause,
@@ -331,16 +340,6 @@ fn unreachable(cause: NotSent) -> Fault {
         }
         cause => Fault::io(cause.to_string()),
     }
-}
-
-fn explain(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn require_identity(endpoint: &Endpoint, required: Option<&HeaderValue>) -> Result<(), Fault> {
@@ -396,7 +395,9 @@ async fn send_to(
     }
     if version == Version::HTTP_2 {
         let response = attempt.sent(endpoint.pool.send_http2(request).await)?;
-        return Ok(attempt.finish(response, None));
+        let mut response = attempt.finish(response, None);
+        pass_on_close(&mut response);
+        return Ok(response);
     }
     let is_upgrade = upgrade::is_asked(&request);
     if endpoint.takes_http2() && !is_upgrade {

@@ -1,0 +1,8 @@
+//! What passes on the wire, byte by byte: a raw client, the proxy in each of its places, a raw
+//! application; and the programs of others on both ends.
+
+mod http1;
+mod raw;
+mod reuse;
+mod smuggling;
+mod websocket;
