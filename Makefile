@@ -18,6 +18,10 @@ setup: ## Python, stubs: what the fast tests need
 prepare: ## All of it: Kubernetes' binaries, the proxy, the images
 	@python3 tools/prepare.py
 
+.PHONY: peers
+peers: ## Others' programs that the proxy is tried with: h2spec, gRPC's own
+	@python3 tools/prepare.py peers
+
 .PHONY: fmt
 fmt: setup ## Format Python and Rust
 	ruff format -q .
@@ -49,7 +53,7 @@ test-rust: setup ## The proxy, the init program and their tests
 	nice cargo test -q --locked --workspace
 
 .PHONY: test-root
-test-root: setup ## Tests in network namespaces of their own, as root
+test-root: setup peers ## Tests in network namespaces of their own, as root, and those with others' programs
 	$(PYTEST) -m "root and not cluster"
 	nice cargo test -q --locked --workspace -- --ignored
 
@@ -85,6 +89,10 @@ bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the c
 web: ## The dashboard's page: check it, then build it
 	@python3 tools/web.py check
 	@python3 tools/web.py
+
+.PHONY: conformance
+conformance: setup peers ## HTTP/2 by h2spec, gRPC by Go's and Python's own libraries
+	nice cargo test -q --locked -p tulle-proxy --test wire -- --ignored
 
 .PHONY: images
 images: setup ## Pack the images

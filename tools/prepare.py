@@ -166,6 +166,29 @@ def images(stage: Stage) -> None:
     stage.run(VENV / "bin" / "python", "tools/images.py")
 
 
+# Others' programs that the proxy is tried with: Go package -> the name that we give it.
+PEERS = {
+    "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible": "h2spec",
+    "google.golang.org/grpc/interop/client@v1.71.0": "grpc-client",
+    "google.golang.org/grpc/interop/server@v1.71.0": "grpc-server",
+}
+
+
+def peers(stage: Stage) -> None:
+    """h2spec and gRPC's interoperability programs, built from their Go modules."""
+    folder = CACHE / "peers"
+    (folder / "bin").mkdir(parents=True, exist_ok=True)
+    for package, name in PEERS.items():
+        if (folder / "bin" / name).exists():
+            continue
+        work = folder / "work"
+        go = ("env", f"GOPATH={work}", f"GOCACHE={work}/build", f"GOBIN={work}/bin")
+        stage.run(*go, "GOFLAGS=-modcacherw", "nice", "go", "install", package)
+        built = package.split("@")[0].rsplit("/", 1)[-1]
+        (work / "bin" / built).rename(folder / "bin" / name)
+    shutil.rmtree(folder / "work", ignore_errors=True)
+
+
 STAGES = (
     Stage("packages", (), 60, packages),
     Stage("python", ("packages",), 40, python),
@@ -175,8 +198,9 @@ STAGES = (
     Stage("images", ("proxy",), 60, images),
     # Only asked for by name.
     Stage("bench", ("proxy",), 60, bench),
+    Stage("peers", ("packages",), 60, peers),
 )
-EVERYDAY = [stage.name for stage in STAGES if stage.name != "bench"]
+EVERYDAY = [stage.name for stage in STAGES if stage.name not in {"bench", "peers"}]
 
 
 class Plan:

@@ -96,7 +96,11 @@ async fn answer(name: &str, forced: u64, request: Request<Incoming>) -> Response
         "headers": headers,
         "body_bytes": sent,
     });
-    let body = Full::new(Bytes::from(seen.to_string()));
+    let seen = match head.method {
+        http::Method::HEAD => String::new(),
+        _ => seen.to_string(),
+    };
+    let body = Full::new(Bytes::from(seen));
     let is_grpc = headers
         .get("content-type")
         .is_some_and(|t| t.starts_with("application/grpc"));
