@@ -66,7 +66,7 @@ e2e: prepare ## Stories on a real one-node Kubernetes of their own
 	$(PYTEST) -m "cluster" --durations=10
 
 .PHONY: test
-test: prepare lint types test-fast test-rust test-root test-wire e2e ## All of it
+test: prepare lint types test-fast test-file test-rust test-root test-wire e2e ## All of it
 
 .PHONY: demo
 demo: prepare ## The mesh on a local Kubernetes, with real traffic
@@ -93,6 +93,18 @@ web: ## The dashboard's page: check it, then build it
 .PHONY: conformance
 conformance: setup peers ## HTTP/2 by h2spec, gRPC by Go's and Python's own libraries
 	nice cargo test -q --locked -p tulle-proxy --test wire -- --ignored
+
+.PHONY: wheel
+wheel: setup ## The Python distribution, charts included: dist/tulle-*.whl
+	python tools/one_file.py --wheel
+
+.PHONY: cli
+cli: setup ## The command line as one file: dist/tulle
+	python tools/one_file.py
+
+.PHONY: test-file
+test-file: setup ## The one file, as its user runs it
+	$(PYTEST) -m "slow and not root and not apiserver and not cluster"
 
 .PHONY: images
 images: setup ## Pack the images
