@@ -113,3 +113,10 @@ def test_a_cluster_that_does_not_answer(tulle, tmp_path):
     assert done.returncode == 1
     assert "× the Kubernetes API answers" in done.stdout
     assert done.stdout.endswith("Status check results are ×\n")
+
+
+def test_older_scripts_are_told_where_their_commands_are(tulle):
+    done = tulle("stat", "deploy")
+    assert done.returncode == 1
+    assert "note: `tulle stat` is deprecated; it is `tulle viz stat` now" in done.stderr
+    assert "no-kubeconfig" in done.stderr

@@ -17,6 +17,7 @@ from tulle.cli.manifest import text
 from tulle.cli.resources import Resource, pods_of, resources
 from tulle.cli.table import table
 from tulle.cli.target import Failure, Group, Target, run, target
+from tulle.cli.watching import Duration, TableCommand
 from tulle.install.workload_trust import proxy_container
 from tulle.k8s.client import ApiError, Client, Unreachable
 from tulle.k8s.portforward import forwarded
@@ -24,6 +25,7 @@ from tulle.k8s.portforward import forwarded
 Json = dict[str, Any]
 
 METRICS_SECONDS = 30.0
+ADMIN_PORTS = ("-admin", "admin-http")
 SECRET_LABELS = re.compile(
     r'\b(authority|client_id|server_id|target_addr|dst_service|dst_namespace)="([^"]*)"'
 )
@@ -68,12 +70,14 @@ def admin_port(pod: Json) -> int:
     return names.ADMIN_PORT
 
 
-async def _metrics(client: Client, namespace: str, pod: str, port: int) -> str:
+async def _metrics(
+    client: Client, namespace: str, pod: str, port: int, seconds: float = METRICS_SECONDS
+) -> str:
     try:
         async with (
-            asyncio.timeout(METRICS_SECONDS),
+            asyncio.timeout(seconds),
             forwarded(client, namespace, pod, port) as forward,
-            httpx.AsyncClient(trust_env=False, timeout=METRICS_SECONDS) as http,
+            httpx.AsyncClient(trust_env=False, timeout=seconds) as http,
         ):
             try:
                 response = await http.get(f"http://127.0.0.1:{forward.port}/metrics")
@@ -96,7 +100,9 @@ def obfuscated(metrics: str) -> str:
 
 
 @command.command("controller-metrics")
-@click.option("-w", "--wait", type=float, default=METRICS_SECONDS, help="Seconds per component.")
+@click.option(
+    "-w", "--wait", type=Duration(), default="30s", show_default=True, help="How long, at most."
+)
 def controller_metrics(wait: float) -> None:
     """Print the metrics of the control plane's components."""
     run(_controller_metrics(target(), wait))
@@ -114,11 +120,11 @@ async def _controller_metrics(place: Target, wait: float) -> None:
             name = pod["metadata"]["name"]
             for container in pod["spec"]["containers"]:
                 for port in container.get("ports") or []:
-                    if str(port.get("name", "")).endswith("-admin"):
+                    if str(port.get("name", "")).endswith(ADMIN_PORTS):
                         click.echo(f"#\n# POD {name} ({number} of {len(pods)})")
                         click.echo(f"# CONTAINER {container['name']}\n#")
-                        found = _metrics(client, namespace, name, port["containerPort"])
-                        click.echo(await asyncio.wait_for(found, wait), nl=False)
+                        at = int(port["containerPort"])
+                        click.echo(await _metrics(client, namespace, name, at, wait), nl=False)
 
 
 Ask = Callable[[str], Awaitable[Any]]
@@ -148,7 +154,7 @@ def destination_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--destination-pod", help="Pod to ask.")(function)
 
 
-@command.command("endpoints")
+@command.command("endpoints", cls=TableCommand)
 @click.argument("authorities", nargs=-1, required=True, metavar="AUTHORITY...")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
 @destination_options

@@ -31,6 +31,8 @@ COMMANDS = {
     "viz": ("tulle.cli.viz", "Metrics, live traffic and the dashboard"),
 }
 ALIASES = {"dg": "diagnostics"}
+# Where older scripts look for these; they are told the new place.
+MOVED_TO_VIZ = ("dashboard", "edges", "routes", "stat", "tap", "top")
 
 
 class Program(Group):
@@ -45,6 +47,8 @@ class Program(Group):
         if module and _exists(module):
             found: click.Command = importlib.import_module(module).command
             return found
+        if name in MOVED_TO_VIZ:
+            return _moved(context, name)
         executable = shutil.which(f"{names.PROGRAM}-{name}")
         return _extension(name, executable) if executable else None
 
@@ -52,6 +56,14 @@ class Program(Group):
         rows = [(name, COMMANDS[name][1]) for name in self.list_commands(context)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _moved(context: click.Context, name: str) -> click.Command | None:
+    if not context.resilient_parsing:
+        now = f"{names.PROGRAM} viz {name}"
+        click.echo(f"note: `{names.PROGRAM} {name}` is deprecated; it is `{now}` now", err=True)
+    viz: click.Group = importlib.import_module(COMMANDS["viz"][0]).command
+    return viz.get_command(context, name)
 
 
 def _exists(module: str) -> bool:

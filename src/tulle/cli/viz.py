@@ -38,6 +38,8 @@ class VizGroup(Group):
         if not module or not _exists(module):
             return None
         found: click.Command = importlib.import_module(module).command
+        if all(parameter.name != "viz_namespace" for parameter in found.params):
+            found.params.append(_unused_namespace())
         return found
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -50,6 +52,17 @@ def _exists(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
+def _unused_namespace() -> click.Option:
+    """So that the flag of all of viz stands with every command of it."""
+    text = "Namespace of viz; this command finds what it asks without it."
+    return click.Option(["--viz-namespace"], expose_value=False, help=text)
+
+
 @click.group("viz", cls=VizGroup)
-def command() -> None:
+@click.option("--viz-namespace", help="Namespace of viz, where no label tells it.")
+@click.pass_context
+def command(context: click.Context, viz_namespace: str | None) -> None:
     """Metrics, live traffic and the dashboard."""
+    if viz_namespace:
+        given = {"viz_namespace": viz_namespace}
+        context.default_map = {name: given for name in COMMANDS}
