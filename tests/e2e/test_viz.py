@@ -119,6 +119,19 @@ def test_a_table_has_the_columns_and_says_what_a_failure_is(load: Cluster) -> No
     assert found.err.count("5xx") == 1
 
 
+@pytest.mark.parametrize(
+    "policy", ["servers/metrics-api", "authorizationpolicies/metrics-api"], ids=str
+)
+def test_policies_tell_what_they_let_in(viz: Cluster, policy: str) -> None:
+    """Prometheus asks metrics-api for the pods every two seconds."""
+
+    def holds() -> bool:
+        (row,) = stat(viz, policy, "-n", "tulle-viz")
+        return row["rps"] is not None and row["rps"] > 0.2 and row["success"] == 1
+
+    viz.until(holds, f"{policy} has let Prometheus in", 90)
+
+
 def test_edges_are_secured_even_those_of_prometheus(load: Cluster) -> None:
     def holds() -> bool:
         rows = load.tulle("viz", "edges", "deployments", "-n", NAMESPACE).out.splitlines()[1:]

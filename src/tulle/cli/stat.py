@@ -15,6 +15,7 @@ from tulle.cli.stat_table import json_rows, stat_table
 from tulle.cli.target import Failure, run, target
 from tulle.cli.viz_api import MetricsApi, with_metrics_api
 from tulle.cli.watching import TableCommand
+from tulle.viz.kinds import POLICY, SENDERS
 
 Json = dict[str, Any]
 
@@ -22,11 +23,11 @@ SHORTEST_SECONDS = 15.0
 MEASURED = frozenset(
     {
         "cronjob", "daemonset", "deployment", "job", "namespace", "pod", "replicaset",
-        "replicationcontroller", "service", "statefulset", "trafficsplit",
+        "replicationcontroller", "service", "statefulset", "trafficsplit", *POLICY,
     }
 )  # fmt: skip
 # What `all` stands for, in the order of the tables.
-ALL = sorted(MEASURED - {"namespace", "trafficsplit"})
+ALL = sorted(MEASURED - {"namespace", "trafficsplit", *POLICY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _judge(
         raise Failure("-A asks in all namespaces, so -n cannot be given too")
     if all_namespaces and any(item.name for item in found):
         raise Failure("-A asks for all of a kind, so no name can be given")
-    if where.source and where.source.kind in ("service", "trafficsplit"):
+    if where.source and where.source.kind not in SENDERS:
         raise Failure(f"a {where.source.kind} sends nothing; give --from a workload")
     if any(item.kind == "namespace" for item in found):
         given = {
@@ -148,8 +149,10 @@ def _judge(
             if value:
                 raise Failure(f"{flag} says nothing of a namespace; leave it out")
     for item in found:
-        if where.to and item.kind in ("service", "trafficsplit"):
+        if where.to and item.kind not in SENDERS | {"all"}:
             raise Failure(f"a {item.kind} sends nothing, so it has no traffic --to")
+        if where.source and item.kind in POLICY:
+            raise Failure(f"{item.kind} takes no --from: who asks is not told apart there")
 
 
 def _each_kind(found: list[Resource]) -> Iterable[Resource]:
@@ -230,8 +233,14 @@ def _explain(tables: list[Table], found: list[Resource], where: Place, window: s
             text = _no_traffic(tables, where, window)
         else:
             text = f"{asked}: nothing was found in {place}"
+            if any(item.kind == "httproute" for item in found):
+                text += "; HTTPRoutes of Services, not of Servers, are told by viz stat-outbound"
         click.echo(text, err=True)
-    elif all(row["numbers"] is None for table in tables for row in table.rows):
+    elif all(
+        row["numbers"] is None and not row.get("unauthorized")
+        for table in tables
+        for row in table.rows
+    ):
         click.echo(_no_traffic(tables, where, window), err=True)
     else:
         click.echo(f"note: {tables[0].answer['classification']}", err=True)

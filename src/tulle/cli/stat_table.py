@@ -9,28 +9,52 @@ from tulle.cli.table import table
 Json = dict[str, Any]
 
 NUMBERS = ("SUCCESS", "RPS", "LATENCY_P50", "LATENCY_P95", "LATENCY_P99", "TCP_CONN")
+# What stands between the name and the numbers.
+FACTS = {
+    "authorizationpolicy": (),
+    "httproute": ("SERVER", "UNAUTHORIZED"),
+    "pod": ("STATUS", "MESHED"),
+    "server": ("UNAUTHORIZED",),
+    "serverauthorization": (),
+    "trafficsplit": ("APEX", "LEAF", "WEIGHT"),
+}
+LEFT = frozenset({"NAMESPACE", "NAME", "APEX", "LEAF"})
+WITHOUT_CONNECTIONS = frozenset(
+    {"authorizationpolicy", "httproute", "serverauthorization", "trafficsplit"}
+)
 BYTES = ("READ_BYTES/SEC", "WRITE_BYTES/SEC")
 
 
 def stat_table(
     kind: str, rows: list[Json], *, wide: bool, with_namespace: bool, prefix: str
 ) -> str:
-    is_split = kind == "trafficsplit"
-    header = [*(["NAMESPACE"] if with_namespace else []), "NAME"]
-    names = len(header)
-    header += ["STATUS"] if kind == "pod" else []
-    header += ["APEX", "LEAF", "WEIGHT"] if is_split else ["MESHED"]
-    numbers = [*NUMBERS[: -1 if is_split else None], *(BYTES if wide and not is_split else ())]
+    facts = FACTS.get(kind, ("MESHED",))
+    has_connections = kind not in WITHOUT_CONNECTIONS
+    numbers = [*NUMBERS[: None if has_connections else -1]]
+    numbers += BYTES if wide and has_connections else ()
+    columns = [*(["NAMESPACE"] if with_namespace else []), "NAME", *facts, *numbers]
     cells = []
     for row in rows:
         line = [row["namespace"]] if with_namespace else []
-        line.append(prefix + row["name"])
-        line += [row["status"]] if kind == "pod" else []
-        line += [row["apex"], row["leaf"], row["weight"]] if is_split else [_meshed(row)]
+        line += [prefix + row["name"], *(_fact(row, name) for name in facts)]
         cells.append([*line, *_cells(row["numbers"], len(numbers))])
-    left = set(range(names)) | ({names, names + 1} if is_split else set())
-    columns = [*header, *numbers]
-    return table(columns, cells, right=set(range(len(columns))) - left)
+    right = {place for place, name in enumerate(columns) if name not in LEFT}
+    return table(columns, cells, right=right)
+
+
+def _fact(row: Json, name: str) -> str:
+    if name == "MESHED":
+        return _meshed(row)
+    if name == "UNAUTHORIZED":
+        return _unauthorized(row.get("unauthorized"))
+    return str(row.get(name.lower()) or "-")
+
+
+def _unauthorized(rps: float | None) -> str:
+    if rps is None:
+        return "-"
+    text = f"{rps:.1f}rps"
+    return colour.marked(text, "red") if rps else text
 
 
 def _meshed(row: Json) -> str:
@@ -70,6 +94,10 @@ def json_rows(kind: str, rows: Iterable[Json]) -> list[Json]:
             value = numbers.get(f"latency_ms_{name}")
             entry[f"latency_ms_{name}"] = None if value is None else round(value)
         entry |= {key: value for key, value in numbers.items() if key.startswith("tcp_")}
-        entry |= {key: row[key] for key in ("apex", "leaf", "weight") if key in row}
+        entry |= {
+            key: row[key]
+            for key in ("apex", "leaf", "weight", "server", "unauthorized")
+            if key in row
+        }
         found.append(entry)
     return found

@@ -29,7 +29,11 @@ RULES = [
     rule("batch", ["cronjobs", "jobs"], READ),
     rule("linkerd.io", ["serviceprofiles"], READ),
     rule("gateway.networking.k8s.io", ["grpcroutes", "httproutes"], READ),
-    rule("policy.linkerd.io", ["httproutes"], READ),
+    rule(
+        "policy.linkerd.io",
+        ["authorizationpolicies", "httproutes", "serverauthorizations", "servers"],
+        READ,
+    ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
 ]
 # The accounts that may ask. The command line comes by a port-forward, past the proxy.

@@ -238,6 +238,10 @@ def _judge(question: Question) -> None:
         raise BadRequest(f"a {question.target.kind.name} sends nothing, so it has no traffic to")
     if question.to and question.to.kind.name == "trafficsplit":
         raise BadRequest("a trafficsplit is no destination; name its service")
+    if question.to and question.to.kind.is_policy:
+        raise BadRequest(f"a {question.to.kind.name} is no destination; name what it is of")
+    if question.source and question.target.kind.is_policy:
+        raise BadRequest(f"who asks is not told apart by a {question.target.kind.name}")
 
 
 async def _answer(send: Send, status: int, content: object) -> None:

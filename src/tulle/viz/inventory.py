@@ -1,5 +1,6 @@
 """What the cluster has of a kind, and how many of its pods are meshed."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,12 @@ class Entry:
     apex: str = ""  # of a split, as leaf and weight
     leaf: str = ""
     weight: str = ""
+    server: str = ""  # that an HTTPRoute is attached to
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By which its numbers are found: the namespace, and the name, at a Server if any."""
+        return self.namespace, "@".join(filter(None, (self.name, self.server)))
 
 
 class Inventory:
@@ -51,6 +58,8 @@ class Inventory:
         items = await self._items(resource, selector)
         if kind.name == "trafficsplit":
             return [entry for item in items for entry in _leaves(item)]
+        if kind.is_policy:
+            return [entry for item in items for entry in _of_policy(kind, item)]
         return [self._entry(kind, item) for item in items]
 
     async def listed(self, path: str) -> list[Json]:
@@ -83,14 +92,13 @@ class Inventory:
 
     async def _items(self, resource: Resource, selector: str) -> list[Json]:
         where = f"metadata.name={resource.name}" if resource.name else None
-        try:
-            return await self._client.list(
-                resource.kind.path(resource.namespace),
-                labelSelector=selector or None,
-                fieldSelector=where,
-            )
-        except NotFound:  # the cluster has no such kind
-            return []
+        found = []
+        for path in resource.kind.paths(resource.namespace):
+            with contextlib.suppress(NotFound):  # the cluster has no such kind
+                found += await self._client.list(
+                    path, labelSelector=selector or None, fieldSelector=where
+                )
+        return found
 
     async def _names(self, resource: Resource, selector: str) -> set[tuple[str, str]]:
         items = await self._items(resource, selector)
@@ -130,6 +138,17 @@ def _owns(kind: Kind, name: str) -> Callable[[Pod], bool]:
     if kind == KINDS["namespace"]:
         return lambda _: True
     return lambda pod: (kind.name, name) in pod.owners
+
+
+def _of_policy(kind: Kind, item: Json) -> list[Entry]:
+    """An HTTPRoute has a line for each Server; those of Services are for stat-outbound."""
+    metadata = item["metadata"]
+    place, name = metadata["namespace"], metadata["name"]
+    if kind.name != "httproute":
+        return [Entry(place, name)]
+    parents = (item.get("spec") or {}).get("parentRefs") or ()
+    servers = [parent["name"] for parent in parents if parent.get("kind") == "Server"]
+    return [Entry(place, name, server=server) for server in servers]
 
 
 def _leaves(item: Json) -> list[Entry]:

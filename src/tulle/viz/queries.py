@@ -20,6 +20,7 @@ class Traffic:
     labels: Mapping[str, str]  # an empty value asks that the label be there
     group: tuple[str, ...]
     patterns: Mapping[str, str] = field(default_factory=dict)  # label: regular expression
+    with_admin: bool = False  # probes and the admin port count too
 
     @property
     def peer(self) -> str:
@@ -30,7 +31,7 @@ class Traffic:
         for label, value in {**self.labels, **more}.items():
             parts.append(f"{label}={quoted(value)}" if value else f'{label}!=""')
         parts += [f"{label}=~{quoted(text)}" for label, text in self.patterns.items()]
-        if self.direction == "inbound":
+        if self.direction == "inbound" and not self.with_admin:
             parts.append(NOT_ADMIN)
         return "{" + ",".join(parts) + "}"
 
@@ -46,6 +47,23 @@ def quoted(text: str) -> str:
 def inbound(target: Resource) -> Traffic:
     """What the target's own proxies received."""
     return Traffic("inbound", target.labels(), _group(target))
+
+
+def governed(target: Resource) -> Traffic:
+    """What a policy let in, on whatever port it stands."""
+    return Traffic("inbound", target.labels(), _of_policy(target), with_admin=True)
+
+
+def refused(target: Resource, window: str) -> str:
+    """What was let in by nobody, at a Server or a route. The counter has no direction."""
+    parts = [f"{k}={quoted(v)}" if v else f'{k}!=""' for k, v in target.labels().items()]
+    series = f"inbound_http_authz_deny_total{{{','.join(parts)}}}"
+    return f"sum(increase({series}[{window}])) by ({', '.join(_of_policy(target))})"
+
+
+def _of_policy(target: Resource) -> tuple[str, ...]:
+    """A route may be attached to several Servers, with numbers of its own at each."""
+    return (*_group(target), *(("srv_name",) if target.kind.name == "httproute" else ()))
 
 
 def outbound(target: Resource, to: Resource) -> Traffic:
@@ -94,7 +112,7 @@ def _group(target: Resource, prefix: str = "") -> tuple[str, ...]:
 def _change(function: str, family: str, traffic: Traffic, window: str) -> str:
     """Over the window, without probes."""
     found = f"{function}({family}{traffic.matchers()}[{window}])"
-    if traffic.direction == "inbound":
+    if traffic.direction == "inbound" and not traffic.with_admin:
         found += f" unless {function}({family}{traffic.matchers(**PROBES)}[{window}])"
     return found
 

@@ -53,6 +53,7 @@ class Numbers:
 class Row:
     entry: Entry
     numbers: Numbers | None  # None: no requests
+    unauthorized: float | None = None  # per second; None: not asked, or nothing was counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,31 @@ async def answer(
         rows = await _splits(question, entries, prometheus, domain)
     else:
         numbers = await _measured(traffic(question, domain), question.window, prometheus)
-        rows = [Row(entry, numbers.get((entry.namespace, entry.name))) for entry in entries]
+        rows = [Row(entry, numbers.get(entry.key)) for entry in entries]
+        if question.target.kind.name in ("httproute", "server"):
+            rows = await _with_refused(rows, question, prometheus)
     is_narrowed = question.to is not None or question.source is not None
     if is_narrowed:  # only who takes part
         rows = [row for row in rows if row.numbers]
-    rows.sort(key=lambda row: (row.entry.namespace, row.entry.name, row.entry.leaf))
+    rows.sort(key=lambda row: (*row.entry.key, row.entry.leaf))
     scraped = None
-    if entries and not any(row.numbers for row in rows):
+    if entries and not any(row.numbers or row.unauthorized for row in rows):
         found = await prometheus.query(queries.scraped(question.target.namespace))
         scraped = int(sum(sample.value for sample in found))
     return Answer(tuple(rows), scraped)
+
+
+async def _with_refused(rows: list[Row], question: Question, prometheus: Prometheus) -> list[Row]:
+    samples = await prometheus.query(queries.refused(question.target, question.window))
+    seconds = durations.seconds(question.window)
+    asked = queries.governed(question.target)
+    found = {_key(sample, asked): sample.value / seconds for sample in samples}
+
+    def refused(row: Row) -> float | None:
+        count = found.get(row.entry.key)
+        return 0.0 if count is None and row.numbers else count
+
+    return [replace(row, unauthorized=refused(row)) for row in rows]
 
 
 async def _check_window(window: str, prometheus: Prometheus) -> None:
@@ -93,6 +109,8 @@ async def _check_window(window: str, prometheus: Prometheus) -> None:
 
 def traffic(question: Question, domain: str) -> Traffic:
     target = question.target
+    if target.kind.is_policy:
+        return queries.governed(target)
     if target.kind.name == "service":
         return queries.to_service(target, domain, question.source)
     if question.to:
@@ -169,7 +187,7 @@ def _counted(samples: list[Sample], traffic: Traffic, seconds: float) -> dict[Ke
 
 def _key(sample: Sample, traffic: Traffic) -> Key:
     values = [sample.labels.get(label, "") for label in traffic.group]
-    return ("", values[0]) if len(values) == 1 else (values[0], values[1])
+    return ("", values[0]) if len(values) == 1 else (values[0], "@".join(values[1:]))
 
 
 def as_json(question: Question, found: Answer) -> Json:
@@ -191,6 +209,9 @@ def _row(row: Row) -> Json:
     found |= {"status": entry.status} if entry.status else {}
     if entry.apex:
         found |= {"apex": entry.apex, "leaf": entry.leaf, "weight": entry.weight}
+    found |= {"server": entry.server} if entry.server else {}
+    if row.unauthorized is not None:
+        found["unauthorized"] = row.unauthorized
     found["numbers"] = None
     if numbers is not None:
         found["numbers"] = {
