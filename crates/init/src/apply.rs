@@ -5,9 +5,9 @@
 use crate::args::{IptablesOptions, Mode};
 use crate::log::{Level, Log};
 use crate::rules::{self, Existing, Family, Rule};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const CLOSE_WAIT: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait";
@@ -50,19 +50,30 @@ pub enum ApplyError {
     CloseWait { seconds: u32, cause: io::Error },
 }
 
+/// How the commands reach the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Each as a process of its own, over whatever an earlier run left.
+    OneByOne,
+    /// All of a family in one `iptables-restore`: for a namespace that was just made.
+    AtOnce,
+}
+
 pub fn redirect(options: &IptablesOptions) -> Result<(), ApplyError> {
-    let log = Log {
-        format: options.log_format,
-        most: options.log_level,
-    };
-    let done = redirect_families(options, log);
+    let log = options.log();
+    let done = redirect_families(options, Way::OneByOne, log);
     if let Err(error) = &done {
         log.write(Level::Error, &error.to_string());
     }
     done
 }
 
-fn redirect_families(options: &IptablesOptions, log: Log) -> Result<(), ApplyError> {
+/// The same rules in a network namespace that has none yet, by one process for each address family.
+pub fn redirect_at_once(options: &IptablesOptions) -> Result<(), ApplyError> {
+    redirect_families(options, Way::AtOnce, options.log())
+}
+
+fn redirect_families(options: &IptablesOptions, way: Way, log: Log) -> Result<(), ApplyError> {
     if let Some(path) = &options.netns {
         enter(path)?;
     }
@@ -72,11 +83,11 @@ fn redirect_families(options: &IptablesOptions, log: Log) -> Result<(), ApplyErr
     if options.settings.proxy_uid.is_none() && options.settings.proxy_gid.is_none() {
         log.warning("neither --proxy-uid nor --proxy-gid is given: the proxy's own connections come back to it");
     }
-    redirect_family(options, Family::V4, log)?;
+    redirect_family(options, Family::V4, way, log)?;
     if !options.ipv6 {
         return Ok(());
     }
-    match redirect_family(options, Family::V6, log) {
+    match redirect_family(options, Family::V6, way, log) {
         Err(error) if !has_global_v6() => {
             log.warning(&format!(
                 "IPv6 is left as it is, since this pod has no IPv6 address: {error}"
@@ -88,9 +99,17 @@ fn redirect_families(options: &IptablesOptions, log: Log) -> Result<(), ApplyErr
 }
 
 /// Tries the wanted variant, then the others.
-fn redirect_family(options: &IptablesOptions, family: Family, log: Log) -> Result<(), ApplyError> {
+fn redirect_family(
+    options: &IptablesOptions,
+    family: Family,
+    way: Way,
+    log: Log,
+) -> Result<(), ApplyError> {
     let mut refusals = Vec::new();
-    let names = variants(options.mode, family);
+    let mut names = variants(options.mode, family);
+    if way == Way::AtOnce {
+        names = names.iter().map(|name| format!("{name}-restore")).collect();
+    }
     for name in &names {
         let Some(path) = find(name) else {
             log.debug(&format!("{name} is not on PATH"));
@@ -102,7 +121,11 @@ fn redirect_family(options: &IptablesOptions, family: Family, log: Log) -> Resul
             is_simulated: options.is_simulated,
             log,
         };
-        match tool.apply(options) {
+        let done = match way {
+            Way::OneByOne => tool.apply(options),
+            Way::AtOnce => tool.restore(options),
+        };
+        match done {
             Ok(()) => return Ok(()),
             Err(error @ ApplyError::NotPermitted { .. }) => return Err(error),
             Err(error) => {
@@ -165,10 +188,7 @@ struct Tool {
 impl Tool {
     fn apply(&self, options: &IptablesOptions) -> Result<(), ApplyError> {
         let existing = Existing::parse(&self.listing()?);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs());
-        for rule in rules::redirecting(&options.settings, self.family, existing, now) {
+        for rule in rules::redirecting(&options.settings, self.family, existing, unix_seconds()) {
             if let Err(error) = self.run(&rule) {
                 self.clear();
                 return Err(error);
@@ -189,6 +209,15 @@ impl Tool {
         Ok(())
     }
 
+    fn restore(&self, options: &IptablesOptions) -> Result<(), ApplyError> {
+        let fresh = Existing::default();
+        let rules = rules::redirecting(&options.settings, self.family, fresh, unix_seconds());
+        let table = rules::table(&rules);
+        self.log.debug(&table);
+        let arguments = Rule(["--noflush", "-w"].map(str::to_owned).to_vec());
+        self.run_with(&arguments, &table).map(drop)
+    }
+
     fn listing(&self) -> Result<String, ApplyError> {
         self.run(&Rule(["-t", "nat", "-S", "-w"].map(str::to_owned).to_vec()))
     }
@@ -205,15 +234,16 @@ impl Tool {
     }
 
     fn run(&self, rule: &Rule) -> Result<String, ApplyError> {
+        self.run_with(rule, "")
+    }
+
+    fn run_with(&self, rule: &Rule, input: &str) -> Result<String, ApplyError> {
         let command = format!("{} {}", self.path.display(), rule.0.join(" "));
         self.log.info(&command);
         if self.is_simulated {
             return Ok(String::new());
         }
-        let ran = Command::new(&self.path)
-            .args(&rule.0)
-            .stdin(Stdio::inherit()) // no need of /dev/null
-            .output();
+        let ran = output(Command::new(&self.path).args(&rule.0), input);
         let ran = ran.map_err(|cause| ApplyError::NotStarted {
             command: command.clone(),
             cause,
@@ -244,6 +274,30 @@ impl Tool {
     }
 }
 
+fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |time| time.as_secs())
+}
+
+fn output(command: &mut Command, input: &str) -> io::Result<Output> {
+    if input.is_empty() {
+        return command.stdin(Stdio::inherit()).output(); // no need of /dev/null
+    }
+    command.stdin(Stdio::piped());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that ends before it has read all says why on its standard error.
+        match pipe.write_all(input.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+            _ => {}
+        }
+    }
+    child.wait_with_output()
+}
+
 fn one_line(text: &str) -> String {
     text.lines()
         .map(str::trim)
@@ -261,7 +315,7 @@ fn has_global_v6() -> bool {
         .any(|line| line.split_whitespace().nth(3) == Some(GLOBAL_SCOPE))
 }
 
-fn enter(path: &Path) -> Result<(), ApplyError> {
+pub fn enter(path: &Path) -> Result<(), ApplyError> {
     use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
     use std::os::fd::AsFd;
 

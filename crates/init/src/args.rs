@@ -1,7 +1,8 @@
 //! The command line as typed: which task, with which settings. Flags alone (no task) mean
 //! `iptables`, because that is how the injected init container is started.
 
-use crate::log::{Format, Level};
+use crate::cni::installer::Folders;
+use crate::log::{Format, Level, Log};
 use crate::rules::{Ports, Redirect, Settings, Subnet};
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
@@ -14,6 +15,9 @@ usage: tulle-init iptables [FLAG…]          redirect this pod's TCP traffic to
        tulle-init run -- PROGRAM [ARG…]     write key and CSR to $LINKERD2_PROXY_IDENTITY_DIR, then become PROGRAM
        tulle-init await [--port 4191] [--timeout 120s]   wait until the proxy is ready
        tulle-init sleep SECONDS             wait (as a preStop hook)
+       tulle-init cni install|check [--bin-dir DIR] [--net-dir DIR]
+                                            keep this program in the node's networks as the CNI plugin
+                                            tulle-cni until it is told to end; or say whether it is there
        tulle-init --version | --help
 
 flags of iptables:
@@ -45,6 +49,8 @@ pub enum Command {
     Run(Vec<OsString>),
     Await { port: u16, timeout: Duration },
     Sleep(Duration),
+    InstallPlugin(Folders),
+    CheckPlugin(Folders),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +72,15 @@ pub struct IptablesOptions {
     pub log_level: Level,
 }
 
+impl IptablesOptions {
+    pub fn log(&self) -> Log {
+        Log {
+            format: self.log_format,
+            most: self.log_level,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ArgsError {
     #[error("{0}; `tulle-init --help` lists what there is")]
@@ -82,6 +97,8 @@ pub enum ArgsError {
     NoProgram,
     #[error("sleep: name the number of seconds, as in `tulle-init sleep 5`")]
     NoSeconds,
+    #[error("cni: say `install` or `check`")]
+    NoStep,
     #[error("`{0}` is not a task of tulle-init; `tulle-init --help` lists them")]
     UnknownTask(String),
 }
@@ -98,6 +115,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, ArgsE
         Some("run") => run(words.split_off(1)),
         Some("await") => wait(words.split_off(1)),
         Some("sleep") => sleep(words.split_off(1)),
+        Some("cni") => cni(words.split_off(1)),
         Some(other) => Err(ArgsError::UnknownTask(other.to_owned())),
     }
 }
@@ -132,6 +150,25 @@ fn sleep(words: Vec<OsString>) -> Result<Command, ArgsError> {
     let seconds = word.to_string_lossy().parse::<u32>();
     let seconds = seconds.map_err(|_| ArgsError::NoSeconds)?;
     Ok(Command::Sleep(Duration::from_secs(seconds.into())))
+}
+
+fn cni(words: Vec<OsString>) -> Result<Command, ArgsError> {
+    let mut folders = Folders::default();
+    let mut step = None;
+    let mut parser = Parser::from_args(words);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("bin-dir") => folders.binaries = parser.value()?.into(),
+            Arg::Long("net-dir") => folders.networks = parser.value()?.into(),
+            Arg::Value(word) if step.is_none() => step = Some(word),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    match step.as_deref().and_then(|word| word.to_str()) {
+        Some("install") => Ok(Command::InstallPlugin(folders)),
+        Some("check") => Ok(Command::CheckPlugin(folders)),
+        _ => Err(ArgsError::NoStep),
+    }
 }
 
 fn duration(flag: &str, text: &str) -> Result<Duration, ArgsError> {

@@ -2,6 +2,7 @@
 //! folder, then becomes the proxy. The formats are those that linkerd2-proxy reads: PKCS#8 and
 //! PKCS#10, both DER, in `key.p8` and `csr.der`.
 
+use crate::witness;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType,
 };
@@ -16,6 +17,8 @@ use std::process::Command;
 
 const FOLDER: &str = "LINKERD2_PROXY_IDENTITY_DIR";
 const NAME: &str = "LINKERD2_PROXY_IDENTITY_LOCAL_NAME";
+/// Set by the injector where a CNI plugin redirects the pod, so that no init container failed first.
+const PLUGIN: &str = "TULLE_REDIRECTED_BY";
 /// Under SPIRE the workload API hands the proxy its key.
 const SPIRE: [&str; 2] = [
     "LINKERD2_PROXY_IDENTITY_SPIRE_WORKLOAD_API_ADDRESS",
@@ -30,6 +33,11 @@ pub enum EntryError {
     Unset(&'static str),
     #[error("{NAME} is `{0}`, which is not a DNS name")]
     Name(String),
+    #[error(
+        "this pod's traffic is not redirected to its proxy: {0} did not see the pod start; see that it runs \
+         on this node (kubectl -n {0} get pods -o wide), then delete this pod"
+    )]
+    NotRedirected(String),
     #[error("{path} cannot be written: {cause}; {FOLDER} must be a folder on a writable in-memory volume", path = .path.display())]
     Write { path: PathBuf, cause: io::Error },
     #[error("key or CSR could not be made")]
@@ -40,6 +48,11 @@ pub enum EntryError {
 
 /// Returns only if the program could not be started.
 pub fn run(program: &[OsString]) -> Result<Infallible, EntryError> {
+    if let Ok(plugin) = variable(PLUGIN)
+        && !witness::is_shown()
+    {
+        return Err(EntryError::NotRedirected(plugin));
+    }
     if !SPIRE.iter().any(|name| std::env::var_os(name).is_some()) {
         let folder = PathBuf::from(variable(FOLDER)?);
         write_identity(&folder, &variable(NAME)?)?;

@@ -1,12 +1,15 @@
 //! `tulle-init`: the small program beside the proxy. It redirects a pod's traffic (as its init
-//! container), makes the proxy's key and CSR before it starts, and waits for it to be ready.
+//! container, or as a CNI plugin), makes the proxy's key and CSR before it starts, and waits for
+//! it to be ready.
 
 mod apply;
 mod args;
+mod cni;
 mod entry;
 mod log;
 mod ready;
 mod rules;
+mod witness;
 
 use args::Command;
 use std::process::ExitCode;
@@ -21,9 +24,20 @@ enum Error {
     Entry(#[from] entry::EntryError),
     #[error(transparent)]
     Ready(#[from] ready::NotReady),
+    #[error(transparent)]
+    Installer(#[from] cni::installer::InstallerError),
 }
 
 fn main() -> ExitCode {
+    if let Ok(command) = std::env::var(cni::COMMAND) {
+        let answer = cni::run(&command);
+        print!("{}", answer.text);
+        return if answer.is_success {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        };
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -44,6 +58,8 @@ fn run() -> Result<(), Error> {
         Command::Run(program) => match entry::run(&program)? {},
         Command::Await { port, timeout } => ready::wait(port, timeout)?,
         Command::Sleep(duration) => std::thread::sleep(duration),
+        Command::InstallPlugin(folders) => cni::installer::install(&folders)?,
+        Command::CheckPlugin(folders) => cni::installer::check(&folders)?,
     }
     Ok(())
 }

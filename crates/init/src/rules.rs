@@ -166,6 +166,19 @@ fn outbound(writer: &mut Writer, settings: &Settings, existing: Existing) {
     }
 }
 
+/// The same commands as the input of `iptables-restore`, which knows a chain by a line of its own.
+pub fn table(rules: &[Rule]) -> String {
+    let line = |rule: &Rule| match rule.0.get(2..4) {
+        Some([flag, chain]) if flag == "-N" => format!(":{chain} - [0:0]\n"),
+        _ => {
+            let words = rule.0.iter().skip(2).filter(|word| *word != "-w");
+            words.map(String::as_str).collect::<Vec<_>>().join(" ") + "\n"
+        }
+    };
+    let lines: String = rules.iter().map(line).collect();
+    format!("*nat\n{lines}COMMIT\n")
+}
+
 /// The commands that remove what an earlier run left; every jump goes before its chain.
 pub fn removing(existing: Existing, jumps: &[String]) -> Vec<Rule> {
     let mut lines: Vec<String> = jumps

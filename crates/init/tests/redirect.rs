@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -61,6 +61,27 @@ impl Network {
             .arg(format!("--netns=/run/netns/{}", self.pod))
             .output()
             .unwrap()
+    }
+
+    /// What the container runtime does with the plugin; `annotation` is the pod's.
+    fn plugin(&self, command: &str, annotation: &str) -> Output {
+        let pod = format!(r#"{{"linkerd.io/redirect": "{annotation}"}}"#);
+        let network = format!(
+            r#"{{"cniVersion": "1.0.0", "name": "pods", "type": "tulle-cni", "prevResult": {{"dns": {{}}}},
+            "runtimeConfig": {{"io.kubernetes.cri.pod-annotations": {pod}}}}}"#
+        );
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tulle-init"))
+            .env("CNI_COMMAND", command)
+            .env("CNI_NETNS", format!("/run/netns/{}", self.pod))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(network.as_bytes()).unwrap();
+        drop(input);
+        child.wait_with_output().unwrap()
     }
 
     fn rules(&self, save: &str) -> Vec<String> {
@@ -233,12 +254,7 @@ fn a_second_run_leaves_the_same_rules() {
             format!("iptables-{mode}-save"),
             format!("ip6tables-{mode}-save"),
         ];
-        let without_time = |save: &String| -> Vec<String> {
-            let rules = network.rules(save).into_iter();
-            rules
-                .map(|rule| rule.split('/').take(2).collect::<Vec<_>>().join("/"))
-                .collect()
-        };
+        let without_time = |save: &String| timeless(network.rules(save));
         let flags = format!("--iptables-mode {mode}");
         assert!(network.init(&flags).status.success());
         let first = saves.each_ref().map(without_time);
@@ -247,6 +263,50 @@ fn a_second_run_leaves_the_same_rules() {
         assert!(output.status.success());
         assert_eq!(saves.each_ref().map(without_time), first);
         assert!(String::from_utf8_lossy(&output.stderr).contains(" -t nat -F PROXY_INIT_OUTPUT "));
+    });
+}
+
+/// As two runs at different times have them: without the time at each comment's end.
+fn timeless(rules: Vec<String>) -> Vec<String> {
+    let cut = |rule: String| rule.split('/').take(2).collect::<Vec<_>>().join("/");
+    rules.into_iter().map(cut).collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_plugin_sets_the_init_container_s_rules_and_its_mark() {
+    both_variants(|mode| {
+        let [by_init, by_plugin] =
+            ["a", "b"].map(|name| Network::new(&format!("cni-{mode}-{name}")));
+        let more = format!("--iptables-mode {mode}");
+        assert!(by_init.init(&more).status.success());
+        let flags = format!(
+            "{} {more}",
+            FLAGS.split_whitespace().collect::<Vec<_>>().join(" ")
+        );
+        let unmarked = by_plugin.plugin("CHECK", &flags);
+        assert!(!unmarked.status.success());
+        assert!(String::from_utf8_lossy(&unmarked.stdout).contains("bears no mark"));
+        let output = by_plugin.plugin("ADD", &flags);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(output.stdout, br#"{"dns":{}}"#);
+        for family in ["iptables", "ip6tables"] {
+            let save = format!("{family}-{mode}-save");
+            let rules = timeless(by_plugin.rules(&save));
+            assert_eq!(rules.len(), 8, "{rules:?}");
+            assert_eq!(rules, timeless(by_init.rules(&save)));
+        }
+        assert!(by_plugin.plugin("CHECK", &flags).status.success());
+        let shown = [
+            "netns",
+            "exec",
+            &by_plugin.pod,
+            "cat",
+            "/sys/class/net/lo/ifalias",
+        ];
+        let shown = Command::new("ip").args(shown).output().unwrap();
+        assert_eq!(shown.stdout, b"tulle-redirect\n");
     });
 }
 
