@@ -122,6 +122,7 @@ ISSUER_EXPIRY_ANNOTATION: Final = "linkerd.io/identity-issuer-expiry"
 CONFIG_ANNOTATION_PREFIX: Final = "config.linkerd.io/"
 CONFIG_ALPHA_ANNOTATION_PREFIX: Final = "config.alpha.linkerd.io/"
 CONFIG_BETA_ANNOTATION_PREFIX: Final = "config.beta.linkerd.io/"
+REDIRECT_ANNOTATION: Final = "linkerd.io/redirect"  # what the CNI plugin is to do for a pod
 OPAQUE_PORTS_ANNOTATION: Final = "config.linkerd.io/opaque-ports"
 DEFAULT_INBOUND_POLICY_ANNOTATION: Final = "config.linkerd.io/default-inbound-policy"
 SKIP_INBOUND_PORTS_ANNOTATION: Final = "config.linkerd.io/skip-inbound-ports"
@@ -136,6 +137,9 @@ VIZ_COMPONENT_LABEL: Final = "component"
 PROXY_OWNER_LABEL_PREFIX: Final = "linkerd.io/proxy-"  # then the owner's kind, lower case
 ADMISSION_WEBHOOKS_LABEL: Final = "config.linkerd.io/admission-webhooks"
 CNI_RESOURCE_LABEL: Final = "linkerd.io/cni-resource"
+CNI_NAMESPACE: Final = "tulle-cni"
+CNI: Final = "tulle-cni"  # DaemonSet, ServiceAccount, container, and the plugin itself
+REDIRECTED_BY_VARIABLE: Final = "TULLE_REDIRECTED_BY"
 IS_CONTROL_PLANE_LABEL: Final = "linkerd.io/is-control-plane"
 
 TAP_GROUP: Final = "tap.linkerd.io"

@@ -74,7 +74,12 @@ MEANINGS = [
     ("default-inbound-policy", "deny", {"default_inbound_policy": "deny"}),
     ("shutdown-grace-period", "5s", {"shutdown_grace_period": "5000ms"}),
     ("proxy-admin-shutdown", "enabled", {"admin_shutdown": True}),
-    ("proxy-enable-native-sidecar", "false", {"native_sidecar": False}),
+    (
+        "proxy-enable-native-sidecar",
+        "false",
+        {"native_sidecar": False, "native_sidecar_asked": True},
+    ),
+    ("cni-enabled", "true", {"cni": True}),
     ("proxy-wait-before-exit-seconds", "7", {"wait_before_exit_seconds": 7}),
     (
         "proxy-additional-env",
@@ -128,6 +133,7 @@ MISTAKES = [
     ("shutdown-grace-period", "5", "a duration is"),
     ("proxy-admin-shutdown", "true", "enabled or disabled"),
     ("proxy-enable-native-sidecar", "enabled", "true or false"),
+    ("cni-enabled", "yes", "true or false"),
     ("proxy-wait-before-exit-seconds", "5s", "whole number"),
     ("proxy-additional-env", "A=1", "is not JSON"),
     ("proxy-additional-env", '{"A": 1}', "must be a JSON list"),

@@ -176,11 +176,28 @@ def test_the_redirect_by_annotation(annotated, settings) -> None:
 
 
 def test_a_cni_plugin_takes_the_init_container_s_place(pod) -> None:
-    spec = injected(pod, Settings(cni=True))["spec"]
-    assert [c["name"] for c in spec["initContainers"]] == ["tulle-proxy"]
+    found = injected(pod, Settings(cni=True))
+    spec = found["spec"]
+    assert "initContainers" not in spec
+    assert spec["containers"][0]["name"] == "tulle-proxy"
+    assert {"name": "TULLE_REDIRECTED_BY", "value": "tulle-cni"} in spec["containers"][0]["env"]
     assert names.XTABLES_VOLUME not in [volume["name"] for volume in spec["volumes"]]
-    classic = injected(pod, Settings(cni=True), CLASSIC)["spec"]
-    assert "initContainers" not in classic
+    annotations = found["metadata"]["annotations"]
+    flags = init_flags(injected(pod, Settings()))
+    words = annotations[names.REDIRECT_ANNOTATION].split()
+    assert {flag: words[words.index(flag) + 1] for flag in flags} == flags
+    asked = {**ENABLED, "config.linkerd.io/cni-enabled": "true"}
+    assert "initContainers" not in injected(pod, Settings(), asked)["spec"]
+    assert names.REDIRECT_ANNOTATION not in injected(pod, Settings())["metadata"]["annotations"]
+
+
+def test_with_a_cni_plugin_a_sidecar_is_native_where_the_pod_ends_or_asks(pod) -> None:
+    job = {**pod, "spec": {**pod["spec"], "restartPolicy": "OnFailure"}}
+    spec = injected(job, Settings(cni=True))["spec"]
+    assert [c["name"] for c in spec["initContainers"]] == ["tulle-proxy"]
+    asked = {**ENABLED, "config.linkerd.io/proxy-enable-native-sidecar": "true"}
+    spec = injected(pod, Settings(cni=True), asked)["spec"]
+    assert [c["name"] for c in spec["initContainers"]] == ["tulle-proxy"]
 
 
 def test_every_reference_follows_its_definition(pod, settings) -> None:

@@ -77,6 +77,7 @@ def answers(values, now):
         "webhook": of("MutatingWebhookConfiguration")[0],
         "nodes": [{"metadata": {"name": "n"}, "spec": {"podCIDR": "10.244.0.0/24"}}],
         "pods": [*control, ready_pod("web-1")],
+        "cni": [],
         "services": [
             {"metadata": {"name": "web", "namespace": "shop"}, "spec": {"clusterIP": "10.96.0.7"}}
         ],

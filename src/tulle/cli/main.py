@@ -21,6 +21,7 @@ COMMANDS = {
     "identity": ("tulle.cli.identity", "Show the certificates of meshed pods"),
     "inject": ("tulle.cli.inject", "Add the proxy to manifests"),
     "install": ("tulle.cli.install", "Print the manifests of the control plane"),
+    "install-cni": ("tulle.cli.install_cni", "Print the manifests of the CNI plugin"),
     "local": ("tulle.cli.local", "Run a real one-node Kubernetes on this machine"),
     "profile": ("tulle.cli.profile", "Print a ServiceProfile"),
     "prune": ("tulle.cli.prune", "Print what an older version left behind"),

@@ -55,6 +55,10 @@ def _cpu_limit(text: str) -> Fields:
     return {"cpu_limit": units.quantity(text), "workers_maximum": units.whole_cores(text)}
 
 
+def _native_sidecar(text: str) -> Fields:
+    return {"native_sidecar": units.boolean(text), "native_sidecar_asked": True}
+
+
 def _close_wait(text: str) -> Fields:
     return {"close_wait_seconds": int(seconds(text))}
 
@@ -120,7 +124,8 @@ CONFIG: dict[str, Callable[[str], Fields]] = {
     "shutdown-grace-period": _set("shutdown_grace_period", units.milliseconds),
     "proxy-admin-shutdown": _set("admin_shutdown", units.enabled),
     WAIT_BEFORE_EXIT: _set("wait_before_exit_seconds", units.whole),
-    NATIVE_SIDECAR: _set("native_sidecar", units.boolean),
+    NATIVE_SIDECAR: _native_sidecar,
+    "cni-enabled": _set("cni", units.boolean),
 }
 ELSEWHERE = frozenset({OPAQUE_PORTS, ADDITIONAL_ENV})  # read below, each in a way of its own
 PREFIXES = (  # the first that names a setting counts

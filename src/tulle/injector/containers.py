@@ -18,7 +18,10 @@ def proxy(settings: Settings, *, component: str | None, inbound_ports: str, nati
         "name": names.PROXY_CONTAINER,
         "image": f"{settings.proxy_image}:{settings.proxy_tag}",
         "imagePullPolicy": settings.image_pull_policy,
-        "env": environment.variables(settings, component=component, inbound_ports=inbound_ports),
+        "env": [
+            *environment.variables(settings, component=component, inbound_ports=inbound_ports),
+            *_expectation(settings),
+        ],
         "ports": [
             {"containerPort": settings.inbound_port, "name": names.PROXY_PORT_NAME},
             {"containerPort": settings.admin_port, "name": names.ADMIN_PORT_NAME},
@@ -37,6 +40,13 @@ def proxy(settings: Settings, *, component: str | None, inbound_ports: str, nati
     if native:
         container["restartPolicy"] = "Always"
     return {key: value for key, value in container.items() if value != {}}
+
+
+def _expectation(settings: Settings) -> list[Json]:
+    """The entry program refuses to start in a pod that the CNI plugin missed."""
+    if not settings.cni:
+        return []
+    return [{"name": names.REDIRECTED_BY_VARIABLE, "value": names.CNI}]
 
 
 def _probe(settings: Settings, path: str, initial_delay_seconds: int) -> Json:

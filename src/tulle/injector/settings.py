@@ -97,6 +97,7 @@ class Settings:
     gateway: bool = False
     ingress: bool = False
     native_sidecar: bool = True
+    native_sidecar_asked: bool = False  # by an annotation, which then holds whatever the pod is
     await_proxy: bool = True  # application containers start once the proxy is ready
     wait_before_exit_seconds: int = 0
     server_parameters: tuple[tuple[str, str], ...] = (  # environment name -> value
@@ -133,6 +134,17 @@ class Settings:
         """Whether it is wanted and the cluster can."""
         can = self.kubernetes_version is None or self.kubernetes_version >= NATIVE_SIDECARS_SINCE
         return self.native_sidecar and can
+
+    def is_native_in(self, spec: Json) -> bool:
+        """Where a CNI plugin redirects, a pod that restarts for ever has the classic order.
+
+        A native sidecar would cost it a look of the kubelet, a second; a pod that is to end, as a
+        Job's, needs one all the same (docs/decisions/0008-cni.md).
+        """
+        restarts = spec.get("restartPolicy", "Always") == "Always"
+        if self.cni and restarts and not self.native_sidecar_asked:
+            return False
+        return self.uses_native_sidecar
 
     @classmethod
     def from_values(

@@ -83,6 +83,9 @@ def inject(
     _add_containers(spec, final, component)
     own.update(added)
     own.update(_made_by(final, created_by))
+    if final.cni:
+        arguments = containers.redirect_arguments(final, component=component)
+        own[names.REDIRECT_ANNOTATION] = " ".join(arguments)
     metadata["annotations"] = own
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(settings, namespace, owner)}
     return Injection(pod, None, own, warnings, decision.annotation_at)
@@ -144,7 +147,7 @@ def _labels(settings: Settings, namespace: str, owner: Owner | None) -> dict[str
 
 
 def _add_containers(spec: Json, settings: Settings, component: str | None) -> None:
-    native = settings.uses_native_sidecar
+    native = settings.is_native_in(spec)
     sidecar = containers.proxy(
         settings,
         component=component,

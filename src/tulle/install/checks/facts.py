@@ -135,6 +135,7 @@ def install_questions(namespace: str) -> dict[str, Ask]:
         ),
         "nodes": listing("/api/v1/nodes"),
         "pods": listing("/api/v1/pods"),
+        "cni": listing("/apis/apps/v1/daemonsets", f"{names.CNI_RESOURCE_LABEL}=true"),
         "services": listing("/api/v1/services"),
     }
 

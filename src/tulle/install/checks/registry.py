@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from tulle.install.checks.cni import CNI
 from tulle.install.checks.existence import CONFIG, DEFINITIONS, EXISTENCE
 from tulle.install.checks.facts import (
     Ask,
@@ -31,7 +32,7 @@ class Scope(Enum):
 
 
 CLUSTER = (API, VERSION, GATEWAY)
-CONTROL_PLANE = (*CLUSTER, EXISTENCE, CONFIG, IDENTITY, WEBHOOKS)
+CONTROL_PLANE = (*CLUSTER, EXISTENCE, CONFIG, CNI, IDENTITY, WEBHOOKS)
 CATEGORIES: dict[Scope, tuple[Category, ...]] = {
     Scope.PRE: (*CLUSTER, PRE),
     Scope.DEFINITIONS: (*CLUSTER, DEFINITIONS),
