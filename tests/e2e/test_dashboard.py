@@ -3,12 +3,57 @@
 import json
 import re
 import subprocess
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from cluster import TULLE, Cluster
+from cluster import TULLE, Cluster, script_pod
+
+NAMESPACE = "shown"
+RATE = 10.0  # requests per second
+FAILING = 5  # one request in so many
+PORT = 8000
+PROFILE_PATH = f"/api/profiles/{NAMESPACE}/server"
+MOST_MEBIBYTES = 40
+
+SERVER = f"""
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(503 if self.path == "/fail" else 200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *arguments):
+        pass
+ThreadingHTTPServer(("", {PORT}), Handler).serve_forever()
+"""
+CLIENT = f"""
+import http.client, time
+connection = http.client.HTTPConnection("server.{NAMESPACE}", {PORT})
+began, number = time.monotonic(), 0
+while True:
+    number += 1
+    time.sleep(max(0, began + number / {RATE} - time.monotonic()))
+    connection.request("GET", "/fail" if number % {FAILING} == 0 else "/")
+    connection.getresponse().read()
+"""
+PROFILE = f"""
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata:
+  name: server.{NAMESPACE}.svc.cluster.local
+spec:
+  routes:
+    - name: GET /fail
+      condition:
+        pathRegex: /fail
+"""
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +74,26 @@ def dashboard(viz: Cluster, todo: Cluster) -> Iterator[str]:
             process.terminate()
 
 
-def page(address: str, path: str, host: str | None = None) -> str:
-    request = urllib.request.Request(f"{address}{path}", headers={"Host": host} if host else {})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return str(answer.read().decode())
+@pytest.fixture(scope="module")
+def load(viz: Cluster) -> Iterator[Cluster]:
+    """A client that asks a server at a known rate, one request in five in vain."""
+    viz.namespace(NAMESPACE)
+    viz.apply(script_pod("server", NAMESPACE, SERVER, port=PORT))
+    viz.rollout("deployment/server", NAMESPACE)
+    viz.apply(script_pod("client", NAMESPACE, CLIENT))
+    viz.rollout("deployment/client", NAMESPACE)
+    yield viz
+    viz.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def ask(address: str, path: str, **query: str) -> Any:
+    question = f"{address}{path}?{urllib.parse.urlencode(query)}"
+    with urllib.request.urlopen(question, timeout=20) as answer:
+        return json.load(answer)
+
+
+def row_of(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next((row for row in rows if row["name"] == name), {})
 
 
 def visit(cluster: Cluster) -> None:
@@ -47,31 +108,204 @@ def visit(cluster: Cluster) -> None:
 def test_deployments_have_live_numbers_and_secured_edges(dashboard: str, todo: Cluster) -> None:
     def is_shown() -> bool:
         visit(todo)
-        found = page(dashboard, "/namespaces/default/deployments")
-        row = re.search(r"<tr>(?:(?!</tr>).)*>todoui<.*?</tr>", found)
-        return row is not None and "100.00%" in row[0] and "1/1" in row[0]
+        rows = ask(dashboard, "/namespaces/default/deployments.json")["rows"]
+        found = row_of(rows, "todoui")
+        return found.get("success") == 1.0 and (found["meshed"], found["pods"]) == (1, 1)
 
     todo.until(is_shown, "the dashboard shows the success rate of todoui", seconds=90)
-    edges = page(dashboard, "/namespaces/default/deployments/todoui")
-    assert "√ mutual TLS" in edges
-    assert "todobackend" in edges
+    page = ask(dashboard, "/namespaces/default/deployments/todoui.json")
+    edge = next(edge for edge in page["edges"] if edge["dst"]["name"] == "todobackend")
+    assert (edge["secured"], edge["reason"]) == (True, "")
+    assert edge["serverId"].endswith(".default")
+    certificate = page["certificates"][0]
+    assert certificate["state"] == "ok"
+    assert certificate["notAfter"] > time.time()
+    assert certificate["proxyVersion"]
+    topology = ask(dashboard, "/api/topology")
+    ids = {node["id"] for node in topology["nodes"]}
+    assert {"deployment/default/todoui", "deployment/tulle-viz/prometheus"} <= ids
+    assert all({edge["src"], edge["dst"]} <= ids for edge in topology["edges"])
+
+
+def test_its_numbers_are_those_of_the_command_line(dashboard: str, load: Cluster) -> None:
+    """Both ask metrics-api, a moment apart: what differs is that moment's traffic."""
+
+    def shown() -> dict[str, Any]:
+        query = {"namespace": NAMESPACE, "window": "30s"}
+        return row_of(ask(dashboard, "/api/workloads", **query)["rows"], "server")
+
+    def printed() -> dict[str, Any]:
+        out = load.tulle("viz", "stat", "deployments", "-n", NAMESPACE, "-t", "30s", "-o", "json")
+        return row_of(json.loads(out.out), "server")
+
+    def is_steady() -> bool:
+        found = shown()
+        return found["rps"] is not None and abs(found["rps"] - RATE) < RATE / 20
+
+    load.until(is_steady, "the dashboard shows the client's rate", seconds=120)
+    page, line = shown(), printed()
+    assert page["rps"] == pytest.approx(line["rps"], rel=0.05)
+    assert page["success"] == pytest.approx(line["success"], abs=0.02)
+    assert page["success"] == pytest.approx(1 - 1 / FAILING, abs=0.03)
+    for quantile in ("p50", "p95"):
+        assert page[quantile] == pytest.approx(line[f"latency_ms_{quantile}"], rel=0.5, abs=2)
+    edge = ask(dashboard, "/api/workloads/deployment/shown/server", window="30s")["inbound"][0]
+    assert edge["name"] == "client"
+    assert edge["rps"] == pytest.approx(RATE, rel=0.1)
+
+
+def test_the_first_screen_says_what_hurts_and_that_the_mesh_is_well(
+    dashboard: str, load: Cluster
+) -> None:
+    found: dict[str, Any] = {}
+
+    def is_told() -> bool:
+        found.update(ask(dashboard, "/api/overview"))
+        pains = [pain for pain in found["pains"] if pain["namespace"] == NAMESPACE]
+        return any(pain["what"] == "success" for pain in pains)
+
+    load.until(is_told, "the failing server is a pain", seconds=120)
+    states = {part["id"]: part for part in found["health"]}
+    for known in ("identity", "destination", "proxy-injector", "certificates", "trust-anchor"):
+        assert states[known]["state"] == "ok", states[known]
+    for known in ("metrics-api", "tap", "tap-api", "history"):
+        assert states[known]["state"] == "ok", states[known]
+    changes = {(change["what"], change["name"]) for change in found["changes"]}
+    assert ("new", "server") in changes
+    assert found["totals"]["rps"] > RATE / 2
+    assert found["totals"]["securedShare"] > 0.5
+
+
+def test_history_is_kept_by_the_dashboard_itself(dashboard: str, load: Cluster) -> None:
+    query = {"kind": "deployment", "namespace": NAMESPACE, "name": "server"}
+
+    def is_kept() -> bool:
+        begin = str(time.time() - 30)
+        found = ask(dashboard, "/api/history", **query, **{"from": begin})
+        known = [value for value in found["series"]["rps"] if value is not None]
+        return found["source"] == "own" and len(known) >= 2 and abs(known[-1] - RATE) < RATE / 5
+
+    load.until(is_kept, "two samples are kept", seconds=120)
+    past = str(time.time() - 20)
+    then = ask(dashboard, "/api/workloads", namespace=NAMESPACE, at=past)
+    assert row_of(then["rows"], "server")["rps"] > 0
+    assert row_of(then["rows"], "server")["pods"] is None
 
 
 def test_tap_runs_in_the_page(dashboard: str, todo: Cluster) -> None:
     path = "/api/tap?namespace=default&kind=deployment&name=todoui"
-    lines = []
+    found: dict[str, Any] = {}
     with urllib.request.urlopen(f"{dashboard}{path}", timeout=20) as stream:
         visit(todo)
         for raw in stream:
-            line = raw.decode()
-            if line.startswith("data: ") and ":path=/todos" in line:
-                lines.append(json.loads(line.removeprefix("data: ")))
-                break
-    assert lines[0].startswith("req ")
+            if raw.startswith(b"data: {"):
+                event = json.loads(raw.removeprefix(b"data: "))
+                if event.get("requestInitEvent", {}).get("path") == "/todos":
+                    found = event
+                    break
+    assert found["requestInitEvent"]["method"] == "GET"
+    assert found["proxyDirection"] == "OUTBOUND"
+
+
+def put(address: str, text: str, token: str | None) -> tuple[int, dict[str, Any]]:
+    headers = {"Content-Type": "application/json"}
+    headers |= {"Authorization": f"Bearer {token}"} if token else {}
+    body = json.dumps({"profile": text}).encode()
+    request = urllib.request.Request(f"{address}{PROFILE_PATH}", body, headers, method="PUT")
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, json.load(refused)
+
+
+def token_of(cluster: Cluster, account: str, verbs: list[str]) -> str:
+    """Of an account that may do so much with profiles, and nothing else."""
+    cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", account)
+    if verbs:
+        resource = "--resource=serviceprofiles.linkerd.io"
+        words = [f"--verb={verb}" for verb in verbs]
+        cluster.kubectl("-n", NAMESPACE, "create", "role", account, resource, *words)
+        subject = f"--serviceaccount={NAMESPACE}:{account}"
+        role = f"--role={account}"
+        cluster.kubectl("-n", NAMESPACE, "create", "rolebinding", account, role, subject)
+    return cluster.kubectl("-n", NAMESPACE, "create", "token", account).strip()
+
+
+def test_a_profile_is_written_by_the_rights_of_who_asks(dashboard: str, load: Cluster) -> None:
+    assert ask(dashboard, PROFILE_PATH)["exists"] is False
+    assert put(dashboard, PROFILE, None)[0] == 401
+    assert put(dashboard, PROFILE, "not.a.token")[0] == 401
+    stranger = token_of(load, "stranger", [])
+    status, content = put(dashboard, PROFILE, stranger)
+    assert status == 403
+    assert "stranger" in content["error"]
+    author = token_of(load, "author", ["get", "create", "update"])
+    status, content = put(dashboard, "kind: ServiceProfile\nspec: []\n", author)
+    assert status == 422
+    assert {problem["path"] for problem in content["problems"]} >= {"apiVersion", "spec"}
+    assert put(dashboard, PROFILE, author) == (200, {"created": True, "profile": ANY})
+    status, content = put(dashboard, PROFILE.replace("GET /fail", "failing"), author)
+    assert (status, content["created"]) == (200, False)
+    assert "name: failing" in ask(dashboard, PROFILE_PATH)["profile"]
+    may = urllib.request.Request(
+        f"{dashboard}/api/can/profiles/{NAMESPACE}", headers={"Authorization": f"Bearer {author}"}
+    )
+    with urllib.request.urlopen(may, timeout=20) as answer:
+        assert json.load(answer) == {"create": True, "update": True}
+
+    def are_routes_told() -> bool:
+        rows = ask(dashboard, "/api/routes", namespace=NAMESPACE, window="30s")["rows"]
+        found = next((row for row in rows if row["route"] == "failing"), {})
+        return found.get("success") == 0.0 and found["rps"] > 0
+
+    load.until(are_routes_told, "the new route has numbers", seconds=120)
+
+    def is_told() -> bool:
+        changes = ask(dashboard, "/api/overview")["changes"]
+        return any(change["what"] == "profile" for change in changes)
+
+    load.until(is_told, "the profile is among the changes")
+
+
+class _Any:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+ANY = _Any()
+
+
+def test_its_own_account_may_write_nothing(viz: Cluster) -> None:
+    account = "--as=system:serviceaccount:tulle-viz:web"
+    for words in (
+        ("update", "serviceprofiles.linkerd.io", "-A"),
+        ("get", "secrets", "-A"),
+        ("list", "configmaps", "-n", "tulle"),
+        ("list", "pods", "-A"),
+    ):
+        allowed = viz.run("kubectl", "auth", "can-i", *words, account, check=False)
+        assert allowed.out.strip() == "no", words
+
+
+def test_it_stays_small_with_its_history_on(dashboard: str, viz: Cluster) -> None:
+    def memory() -> int:
+        words = ("-n", "tulle-viz", "top", "pod", "--containers", "--no-headers")
+        out = viz.run("kubectl", *words, "-l", "component=web", check=False).out
+        found = re.search(r"\bweb\s+\d+m\s+(\d+)Mi", out)
+        return int(found[1]) if found else 0
+
+    viz.until(lambda: memory() > 0, "metrics-server knows web", seconds=120)
+    assert memory() <= MOST_MEBIBYTES
 
 
 def test_a_page_of_another_name_is_refused(dashboard: str) -> None:
+    request = urllib.request.Request(f"{dashboard}/namespaces", headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError) as refused:
-        page(dashboard, "/namespaces", host="evil.example")
+        urllib.request.urlopen(request, timeout=20)
     with refused.value as answer:
         assert answer.code == 400

@@ -76,8 +76,13 @@ async def test_check_compares_meshed_and_scraped(api, answers, add, new_pod):
     add(new_pod("a"))
     add(new_pod("b"))
     add(new_pod("c", meshed=False))
-    answers.samples = {r"sum\(up": [({}, 1)]}
-    assert (await api.get("/api/check")).json() == {"meshed_pods": 2, "scraped_proxies": 1}
+    answers.samples = {r"sum\(up": [({}, 1)], "issuer_cert_ttl": [({}, 3600.0)]}
+    assert (await api.get("/api/check")).json() == {
+        "meshed_pods": 2,
+        "scraped_proxies": 1,
+        "scrape_interval": "10s",
+        "issuer_seconds_left": 3600.0,
+    }
 
 
 async def test_targets_are_a_list_as_prometheus_wants_it(api, add, new_pod):

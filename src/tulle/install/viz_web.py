@@ -1,14 +1,16 @@
-"""The objects of the dashboard, whose only right in the cluster is to tap."""
+"""The objects of the dashboard. Its account taps, and reads what the journal of changes is made of;
+it writes nothing: what a user changes there, he changes with his own token."""
 
 from typing import Any
 
 from tulle import names
 from tulle.install.objects import RBAC, component_command
-from tulle.install.rbac import cluster_role_name
+from tulle.install.rbac import cluster_role_name, rule
 from tulle.install.viz_objects import (
     Viz,
     VizComponent,
     account,
+    cluster_role,
     controller_image,
     deployment,
     logging_flags,
@@ -18,6 +20,17 @@ from tulle.install.viz_objects import (
 Json = dict[str, Any]
 
 NAME = names.WEB
+READ = ["list", "watch"]
+HISTORY_DIR = "/var/lib/tulle"
+SPARE_MEBIBYTES = 64  # of the history's volume, for what SQLite writes beside the file
+RULES = [
+    rule("apps", ["daemonsets", "deployments", "statefulsets"], READ),
+    rule("linkerd.io", ["serviceprofiles"], ["get", *READ]),
+    rule("policy.linkerd.io", ["authorizationpolicies", "servers"], READ),
+    rule("gateway.networking.k8s.io", ["grpcroutes", "httproutes"], READ),
+    rule("split.smi-spec.io", ["trafficsplits"], READ),
+]
+ANCHOR_RULES = [rule("", ["configmaps"], ["get", *READ], [names.TRUST_ROOTS_CONFIGMAP])]
 
 
 def objects(viz: Viz) -> list[Json]:
@@ -25,6 +38,8 @@ def objects(viz: Viz) -> list[Json]:
     return [
         account(viz, NAME),
         *rights,
+        *cluster_role(viz, NAME, RULES),
+        *_may_read_anchors(viz),
         service(viz, NAME, {"http": (names.WEB_PORT, "http")}),
         deployment(viz, _component(viz)),
     ]
@@ -46,14 +61,38 @@ def _may_tap(viz: Viz) -> Json:
     )
 
 
+def _may_read_anchors(viz: Viz) -> list[Json]:
+    """In the control plane's namespace, and nothing else there."""
+    name = f"{viz.namespace}-{NAME}"
+    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": viz.namespace}
+    role = {"apiGroup": RBAC, "kind": "Role", "name": name}
+    found = [
+        viz.place.object(f"{RBAC}/v1", "Role", name, NAME, rules=ANCHOR_RULES),
+        viz.place.object(f"{RBAC}/v1", "RoleBinding", name, NAME, roleRef=role, subjects=[subject]),
+    ]
+    for item in found:
+        item["metadata"]["namespace"] = viz.control_namespace
+    return found
+
+
 def _component(viz: Viz) -> VizComponent:
     values = viz.values
     domain, settings = values["clusterDomain"], values["dashboard"]
+    history = settings["history"]
+    volume: Json = {
+        "name": "history",
+        "emptyDir": {"sizeLimit": f"{history['maxMebibytes'] + SPARE_MEBIBYTES}Mi"},
+    }
     metrics_api = f"{names.METRICS_API}.{viz.namespace}.svc.{domain}:{names.METRICS_API_PORT}"
     arguments = [
         f"--metrics-api-addr={metrics_api}",
         f"--viz-namespace={viz.namespace}",
+        f"--controller-namespace={viz.control_namespace}",
         f"--cluster-domain={domain}",
+        f"--identity-trust-domain={values['identityTrustDomain']}",
+        f"--history-file={HISTORY_DIR}/history.db",
+        f"--history-series={history['maxSeries']}",
+        f"--history-mebibytes={history['maxMebibytes']}",
         *logging_flags(values),
     ]
     if settings["enforcedHostRegexp"]:
@@ -68,4 +107,5 @@ def _component(viz: Viz) -> VizComponent:
         ("/live", "admin"),
         settings["resources"],
         settings["replicas"],
+        mounts=[(volume, HISTORY_DIR, False)],
     )

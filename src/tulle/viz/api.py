@@ -176,9 +176,12 @@ class Api:
         """How many proxies there are, and how many of them Prometheus reaches."""
         meshed = [pod for pod in self.inventory.pods() if self.inventory.is_meshed(pod)]
         reached = await self.prometheus.query(scraped(""))
+        issuer = await self.prometheus.query("min(issuer_cert_ttl_seconds)")
         return {
             "meshed_pods": sum(not pod.has_ended for pod in meshed),
             "scraped_proxies": int(sum(sample.value for sample in reached)),
+            "scrape_interval": await self.prometheus.scrape_interval(),
+            "issuer_seconds_left": issuer[0].value if issuer else None,
         }
 
     async def _services(self, params: Params) -> Json:

@@ -129,9 +129,10 @@ async def around(
 
 
 async def totals(window: str, prometheus: Prometheus, domain: str) -> dict[Ref, Numbers]:
-    """Of every namespace, and of every Service that was asked by its name."""
+    """Of the whole mesh, of every namespace, and of every Service that was asked by its name."""
     every = tuple(QUANTILES)
-    namespaces, services = await asyncio.gather(
+    mesh, namespaces, services = await asyncio.gather(
+        measured([Traffic("inbound", {}, ())], window, prometheus, every),
         measured([Traffic("inbound", {}, ("namespace",))], window, prometheus, every),
         measured(
             [queries.to_service(Resource(KINDS["service"], ""), domain, None)],
@@ -141,6 +142,8 @@ async def totals(window: str, prometheus: Prometheus, domain: str) -> dict[Ref, 
         ),
     )
     found: dict[Ref, Numbers] = {}
+    for numbers in mesh.values():
+        found["mesh", "", ""] = numbers
     for key, numbers in namespaces.items():
         found["namespace", "", dict(key).get("namespace", "")] = numbers
     for key, numbers in services.items():

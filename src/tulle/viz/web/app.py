@@ -1,40 +1,55 @@
-"""The dashboard's server: which path is which page, who may ask by what name, and the policy that
+"""The dashboard's server: which path is which answer, who may ask by what name, and the policy that
 keeps a page from loading anything that is not ours."""
 
-import json
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
+from tulle import durations, names
 from tulle.serve.admin import Message, Receive, Send
-from tulle.viz.web import html, live, pages
-from tulle.viz.web.live import BadQuery, Live, Wanted
-from tulle.viz.web.metrics import Json, Metrics, Unanswered
+from tulle.viz.kinds import KINDS
+from tulle.viz.stat import CLASSIFICATION
+from tulle.viz.web import charts, live
+from tulle.viz.web.assets import Assets
+from tulle.viz.web.graphs import Graphs
+from tulle.viz.web.http import (
+    NAME,
+    Answer,
+    Query,
+    Refused,
+    answer,
+    bearer,
+    body_of,
+    header,
+    is_foreign,
+)
+from tulle.viz.web.live import Wanted
+from tulle.viz.web.metrics import Unanswered
+from tulle.viz.web.overview import Overview
+from tulle.viz.web.profiles import Profiles, allows
+from tulle.viz.web.search import Search
+from tulle.viz.web.sources import Sources
+from tulle.viz.web.store import STEP_SECONDS
+from tulle.viz.web.workloads import Workloads
 
-SECURITY = [
+Json = dict[str, Any]
+
+SECURITY = (
     (
         b"content-security-policy",
         b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        b"img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        b"img-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
-]
-STATIC = {
-    html.STYLE_PATH: ("style.css", "text/css; charset=utf-8"),
-    html.SCRIPT_PATH: ("refresh.js", "text/javascript; charset=utf-8"),
-    html.LIVE_SCRIPT_PATH: ("live.js", "text/javascript; charset=utf-8"),
-}
-PAGE, JSON = "text/html; charset=utf-8", "application/json"
-MOST_PEERS = 20  # of one object, each of which costs a question
-LIVE_API_PATHS = ("/api/tap", "/api/top")
-API_PATHS = ("/api/stat", "/api/edges", "/api/routes", "/api/pods", "/api/check")
-NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+NOT_STORED = (b"cache-control", b"no-store")
+PLURALS = {kind.plural: kind.name for kind in KINDS.values()}
+STREAMS = ("tap", "top")
+WINDOW_SECONDS = 60
 
 
 def host_pattern(namespace: str, cluster_domain: str) -> re.Pattern[str]:
@@ -45,222 +60,222 @@ def host_pattern(namespace: str, cluster_domain: str) -> re.Pattern[str]:
     return re.compile(rf"(localhost|127\.0\.0\.1|\[::1\]|{service})(:\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    content_type: str
-    body: bytes
-    location: str = ""
-
-
-class NoSuchPage(Exception):
-    """A path that is no page."""
-
-
-@dataclass(frozen=True, slots=True)
 class Dashboard:
-    """An ASGI application that is only read."""
+    """An ASGI application. `hosts` are the names that it answers to."""
 
-    metrics: Metrics
-    hosts: re.Pattern[str]
-    live: Live | None = None  # None: no API server is there to be asked
+    def __init__(
+        self, sources: Sources, hosts: re.Pattern[str], assets: Assets | None = None
+    ) -> None:
+        self._sources, self._hosts = sources, hosts
+        self._assets = assets or Assets()
+        self._workloads, self._graphs = Workloads(sources), Graphs(sources)
+        self._overview, self._search = Overview(sources), Search(sources)
+        self._profiles = Profiles(sources)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        stream = self._stream(scope)
-        if stream is not None:
-            await live.serve(stream, SECURITY, receive, send)
-            return
-        answer = await self._answer(scope)
-        headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", str(len(answer.body)).encode()),
-            *SECURITY,
-        ]
-        if answer.location:
-            headers.append((b"location", answer.location.encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+        try:
+            self._admit(scope)
+            stream = self._stream(scope)
+            if stream is not None:
+                await live.serve(stream, [*SECURITY, NOT_STORED], receive, send)
+                return
+            found = await self._answer(scope, receive)
+        except Refused as refused:
+            found = answer(scope, refused.status, refused.content)
+        except Unanswered as error:
+            found = answer(scope, error.status, {"error": str(error), "hint": "tulle viz check"})
+        await _sent(scope, found, send)
+
+    def _admit(self, scope: Message) -> None:
+        host = header(scope, b"host")
+        if not self._hosts.fullmatch(host):
+            raise Refused(
+                400,
+                f"the dashboard does not answer to the name {host!r}",
+                "reach it by `tulle viz dashboard`, or allow the name by --enforced-host",
+            )
+        if scope["method"] not in ("GET", "HEAD", "PUT"):
+            raise Refused(405, "the dashboard is read by GET; only profiles are written, by PUT")
 
     def _stream(self, scope: Message) -> AsyncIterator[Any] | None:
-        """Of tap or top; None if it is another question, or one that is to be refused."""
-        if self.live is None or not self.hosts.fullmatch(_host(scope)) or scope["method"] != "GET":
+        """Of tap or top; None if something else is asked."""
+        name = scope["path"].removeprefix("/api/").strip("/").removesuffix(".json")
+        if name not in STREAMS or scope["path"] not in (f"/api/{name}", f"/{name}.json"):
             return None
-        streams = {"/api/tap": self.live.tap, "/api/top": self.live.top}
-        found = streams.get(scope["path"])
-        if found is None:
-            return None
-        try:
-            return found(Wanted.of(_query(scope)))
-        except BadQuery:
-            return None
+        if is_foreign(scope):
+            raise Refused(403, "a tap is started by the dashboard's own pages, or by no page")
+        if scope["method"] != "GET":
+            raise Refused(405, "a tap is read by GET")
+        taps = self._sources.live
+        if taps is None:
+            raise Refused(503, "the dashboard has no API server to tap by")
+        wanted = Wanted.of(Query.of(scope))
+        return taps.tap(wanted) if name == "tap" else taps.top(wanted)
 
-    async def _answer(self, scope: Message) -> Answer:
-        host = _host(scope)
-        if not self.hosts.fullmatch(host):
-            return _failed(
-                400,
-                f"The dashboard does not answer to the name {host!r}. Reach it by "
-                "`tulle viz dashboard`, or allow the name by --enforced-host.",
-            )
-        if scope["method"] not in ("GET", "HEAD"):
-            return _failed(405, "The dashboard is only read.")
-        path = scope["path"]
-        if path in STATIC:
-            name, content_type = STATIC[path]
-            return Answer(200, content_type, _static(name))
-        if path == "/":
-            return Answer(302, PAGE, b"", "/namespaces")
-        if path in API_PATHS:
-            return await self._api(path, _query(scope))
-        if path in LIVE_API_PATHS:
-            return _failed(400, "Name a kind that has pods, and its namespace.")
-        if path.strip("/") in pages.LIVE:
-            return Answer(200, PAGE, _live_page(path, _query(scope)).encode())
-        try:
-            return Answer(200, PAGE, (await self._page(path)).encode())
-        except NoSuchPage:
-            return _failed(404, "There is no such page.")
-        except Unanswered as error:
-            return _failed(error.status, str(error), path)
+    async def _answer(self, scope: Message, receive: Receive) -> Answer:
+        path, query = scope["path"], Query.of(scope)
+        parts = path.strip("/").split("/")
+        if scope["method"] == "PUT":
+            return await self._written(scope, receive, parts, query)
+        if path.startswith("/assets/"):
+            return self._assets.asset(scope)
+        if path.startswith("/api/"):
+            return answer(scope, 200, await self._api(scope, parts[1:], query))
+        if path.endswith(".json"):
+            content = await self._data(path.removesuffix(".json").strip("/").split("/"), query)
+            return answer(scope, 200, content)
+        if not is_page(parts):
+            raise Refused(404, "there is no such page")
+        return self._assets.page(scope)
 
-    async def _api(self, path: str, asked: dict[str, str]) -> Answer:
-        try:
-            content = await self.metrics.get(path, asked)
-        except Unanswered as error:
-            return Answer(error.status, JSON, json.dumps({"error": str(error)}).encode())
-        return Answer(200, JSON, json.dumps(content).encode())
-
-    async def _page(self, path: str) -> str:
-        match [unquote(part) for part in path.strip("/").split("/")]:
+    async def _api(self, scope: Message, parts: list[str], query: Query) -> Json:
+        plain: dict[str, Callable[[Query], Awaitable[Json]]] = {
+            "overview": self._overview.answer,
+            "workloads": self._workloads.table,
+            "topology": self._graphs.topology,
+            "edges": self._graphs.edges,
+            "routes": self._routes,
+            "search": self._search.answer,
+        }
+        match parts:
+            case [name] if name in plain:
+                return await plain[name](query)
+            case ["session"]:
+                return await self._session(bearer(scope))
+            case ["history"]:
+                return await charts.history(self._sources, query)
+            case ["pods"]:
+                return await self._workloads.table(query, "pod")
             case ["namespaces"]:
-                return await self._namespaces(path)
-            case ["edges"]:
-                found = pages.edge_table(await self.metrics.edges("deployment"), "deployments")
-                return _page("Edges", "", path, [found])
-            case [plural] if plural in pages.KINDS:
-                return await self._kind("", plural, path)
-            case ["namespaces", namespace, *rest] if NAME.fullmatch(namespace):
-                return await self._of_namespace(namespace, rest, path)
+                return await self._workloads.table(query, "namespace")
+            case ["workloads", kind, namespace, name] if kind in KINDS and _named(namespace, name):
+                within = "" if kind == "namespace" else namespace
+                return await self._workloads.one(kind, within, name, query)
+            case ["profiles", namespace, service] if _named(namespace, service):
+                return await self._profiles.read(namespace, service)
+            case ["can", "profiles", namespace] if _named(namespace):
+                return await self._profiles.may(namespace, bearer(scope))
             case _:
-                raise NoSuchPage
+                raise Refused(404, f"there is nothing at {scope['path']}")
 
-    async def _of_namespace(self, namespace: str, rest: list[str], path: str) -> str:
-        match rest:
-            case []:
-                return await self._overview(namespace, path)
+    async def _data(self, parts: list[str], query: Query) -> Json:
+        """What the page of a path shows."""
+        match parts:
+            case ["" | "index"]:
+                return await self._overview.answer(query)
+            case ["topology"]:
+                return await self._graphs.topology(query)
             case ["edges"]:
-                answer = await self.metrics.edges("deployment", namespace)
-                found = pages.edge_table(answer, "deployments")
-                return _page(f"{namespace}: edges", namespace, path, [found])
+                return await self._graphs.edges(query)
             case ["routes"]:
-                tables = await self._routes(namespace)
-                return _page(f"{namespace}: routes", namespace, path, tables)
-            case [plural] if plural in pages.KINDS:
-                return await self._kind(namespace, plural, path)
-            case [plural, name] if plural in pages.KINDS and NAME.fullmatch(name):
-                return await self._object(namespace, plural, name, path)
+                return await self._routes(query)
+            case [plural] if plural in PLURALS:
+                return await self._workloads.table(query, PLURALS[plural])
+            case ["namespaces", namespace] if _named(namespace):
+                return await self._workloads.namespace(namespace, query)
+            case ["namespaces", namespace, plural] if plural in PLURALS and _named(namespace):
+                return await self._workloads.table(query, PLURALS[plural], namespace)
+            case ["namespaces", space, plural, name] if plural in PLURALS and _named(space, name):
+                return await self._workloads.one(PLURALS[plural], space, name, query)
             case _:
-                raise NoSuchPage
+                raise Refused(404, "there is no such page")
 
-    async def _namespaces(self, path: str) -> str:
-        answer = await self.metrics.stat("namespace")
-        found = pages.stat_table("Namespaces", "namespaces", answer)
-        return _page("Namespaces", "", path, [found])
+    async def _routes(self, query: Query) -> Json:
+        kind, at = query.kind("service"), query.moment("at")
+        asked = {"kind": kind, "window": query.window()}
+        asked |= {word: text for word in ("namespace", "name") if (text := query.name(word))}
+        asked |= {"at": str(at)} if at is not None else {}
+        if to := query.text("to"):
+            namespace, _, name = to.rpartition("/")
+            within = namespace or asked.get("namespace", "")
+            asked |= {"to_kind": "service", "to_namespace": within, "to_name": name}
+        rows, notes = await self._workloads.routes_of(asked)
+        return {"rows": rows, "notes": notes, "at": at}
 
-    async def _kind(self, namespace: str, plural: str, path: str) -> str:
-        kind, title = pages.KINDS[plural]
-        answer = await self.metrics.stat(kind, namespace)
-        found = pages.stat_table(title, plural, answer, with_namespace=not namespace)
-        shown = f"{namespace}: {title}" if namespace else title
-        return _page(shown, namespace, path, [found])
-
-    async def _overview(self, namespace: str, path: str) -> str:
-        found = []
-        for plural in pages.OVERVIEW:
-            kind, title = pages.KINDS[plural]
-            answer = await self.metrics.stat(kind, namespace)
-            if answer["rows"]:
-                found.append(pages.stat_table(title, plural, answer))
-        edges = await self.metrics.edges("deployment", namespace)
-        return _page(namespace, namespace, path, [*found, pages.edge_table(edges, "deployments")])
-
-    async def _object(self, namespace: str, plural: str, name: str, path: str) -> str:
-        kind, title = pages.KINDS[plural]
-        answer = await self.metrics.stat(kind, namespace, name)
-        found = [pages.stat_table(title, plural, answer)]
-        if kind == "service":
-            found += await self._routes(namespace, name)
-        elif kind != "trafficsplit":
-            found += await self._traffic(kind, plural, namespace, name)
-        return _page(f"{kind}/{name}", namespace, path, found)
-
-    async def _routes(self, namespace: str, service: str = "") -> list[html.Table]:
-        """Of Services that have profiles; that there are none is no failure of a page."""
-        asked = {"kind": "service", "namespace": namespace}
+    async def _session(self, token: str) -> Json:
+        sources, place, store = self._sources, self._sources.place, self._sources.history
         try:
-            answer = await self.metrics.get(
-                "/api/routes", {**asked, "name": service} if service else asked
-            )
-        except Unanswered as error:
-            if error.status != 400:
-                raise
-            return [pages.no_routes(str(error))]
-        return [pages.route_table(table) for table in answer["tables"]]
+            check = await sources.metrics.get("/api/check", {})
+        except Unanswered:  # a page starts without numbers too
+            check = {}
+        can_tap = sources.live is not None
+        if can_tap and sources.api is not None:
+            resource = "deployments/tap"
+            can_tap = await allows(sources.api, "watch", "", names.TAP_GROUP, resource)
+        edits = (await self._profiles.may("", token))["update"] if token else False
+        return {
+            "version": names.VERSION,
+            "namespace": place.namespace,
+            "controlNamespace": place.control_namespace,
+            "clusterDomain": place.cluster_domain,
+            "now": sources.clock(),
+            "scrapeSeconds": durations.seconds(check.get("scrape_interval") or "10s"),
+            "windowSeconds": WINDOW_SECONDS,
+            "history": {
+                "from": store.first(),
+                "stepSeconds": STEP_SECONDS,
+                "series": store.series,
+                "maxSeries": store.limits.series,
+                "seconds": store.limits.seconds,
+                "refused": store.refused,
+            },
+            "can": {"tap": can_tap, "editProfiles": edits},
+            "classification": "5xx",
+            "classificationText": CLASSIFICATION,
+        }
 
-    async def _traffic(self, kind: str, plural: str, namespace: str, name: str) -> list[html.Table]:
-        """Who calls it, whom it calls, and whether that is secured."""
-        edges = await self.metrics.edges(kind, namespace)
-        found = []
-        for title, word, ends in pages.peers(edges, (namespace, name)):
-            rows: list[Json] = []
-            for peer_namespace, peer in ends[:MOST_PEERS]:
-                where = {f"{word}_namespace": peer_namespace, f"{word}_name": peer}
-                more = {f"{word}_kind": kind, **where}
-                answer = await self.metrics.stat(kind, namespace, name, **more)
-                renamed = {"namespace": peer_namespace, "name": peer}
-                rows += [{**row, **renamed} for row in answer["rows"]]
-            if rows:
-                answer = {"rows": rows}
-                found.append(pages.stat_table(title, plural, answer, with_namespace=True))
-        return [*found, pages.edge_table(edges, plural, (namespace, name))]
-
-
-def _host(scope: Message) -> str:
-    found: bytes = dict(scope["headers"]).get(b"host", b"")
-    return found.decode("latin-1")
-
-
-def _query(scope: Message) -> dict[str, str]:
-    text = scope["query_string"].decode("latin-1")
-    return {key: values[0] for key, values in parse_qs(text).items()}
-
-
-def _live_page(path: str, query: dict[str, str]) -> str:
-    name = path.strip("/")
-    sections = pages.live_sections(name, query)
-    return html.page(name.capitalize(), _bars("", path), sections, html.LIVE_SCRIPT_PATH)
-
-
-def _page(title: str, namespace: str, path: str, tables: list[html.Table]) -> str:
-    sections = [html.table(table) for table in tables]
-    return html.page(title, _bars(namespace, path), sections)
-
-
-def _bars(namespace: str, path: str) -> list[str]:
-    always = [("Namespaces", "/namespaces"), ("Tap", "/tap"), ("Top", "/top")]
-    top = html.links([*always, *pages.navigation()], path)
-    return [top, html.links(pages.navigation(namespace), path)] if namespace else [top]
+    async def _written(
+        self, scope: Message, receive: Receive, parts: list[str], query: Query
+    ) -> Answer:
+        match parts:
+            case ["api", "profiles", namespace, service] if _named(namespace, service):
+                pass
+            case _:
+                raise Refused(405, "only profiles are written")
+        if is_foreign(scope):
+            raise Refused(403, "a change is made by the dashboard's own pages, or by no page")
+        if not header(scope, b"content-type").startswith("application/json"):
+            raise Refused(415, "the body is JSON; say so by Content-Type: application/json")
+        body = await body_of(scope, receive)
+        if query.text("validate") == "true":
+            _, problems = self._profiles.judge(namespace, service, body)
+            return answer(scope, 200, {"problems": problems})
+        content = await self._profiles.write(namespace, service, body, bearer(scope))
+        return answer(scope, 200, content)
 
 
-def _failed(status: int, message: str, path: str = "") -> Answer:
-    content = html.page(
-        "Not found" if status == 404 else "No answer", _bars("", path), [html.failure(message)]
-    )
-    return Answer(status, PAGE, content.encode())
+def is_page(parts: list[str]) -> bool:
+    match parts:
+        case ["" | "topology" | "edges" | "routes" | "tap" | "top"]:
+            return True
+        case [plural] if plural in PLURALS:
+            return True
+        case ["namespaces", namespace]:
+            return _named(namespace)
+        case ["namespaces", namespace, plural] if plural in PLURALS:
+            return _named(namespace)
+        case ["namespaces", namespace, plural, name] if plural in PLURALS:
+            return _named(namespace, name)
+        case _:
+            return False
 
 
-def _static(name: str) -> bytes:
-    return files("tulle.viz.web").joinpath("static", name).read_bytes()
+def _named(*words: str) -> bool:
+    """`-` stands for no namespace."""
+    return all(word == "-" or NAME.fullmatch(word) for word in words)
+
+
+async def _sent(scope: Message, found: Answer, send: Send) -> None:
+    headers = [
+        (b"content-type", found.content_type.encode()),
+        (b"content-length", str(len(found.body)).encode()),
+        *SECURITY,
+        *found.headers,
+    ]
+    if not any(name == b"cache-control" for name, _ in found.headers):
+        headers.append(NOT_STORED)
+    await send({"type": "http.response.start", "status": found.status, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else found.body
+    await send({"type": "http.response.body", "body": body})

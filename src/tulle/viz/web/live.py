@@ -11,19 +11,19 @@ from tulle.k8s.client import ApiError, Client, Unreachable
 from tulle.serve.admin import Receive, Send
 from tulle.viz.tap import client as tap_client
 from tulle.viz.tap.filters import Filters, request
-from tulle.viz.tap.lines import line
-from tulle.viz.tap.tally import Row, Tally, duration_text
+from tulle.viz.tap.lines import as_json
+from tulle.viz.tap.tally import Row, Tally
 from tulle.viz.tap.target import PLURALS, Target
+from tulle.viz.web.http import Query, Refused
+
+Json = dict[str, Any]
 
 TOP_SECONDS = 1.0
-TOP_ROWS = 100
+TOP_ROWS = 500
 LONGEST_SECONDS = 15 * 60.0  # a forgotten page does not tap for ever
-MAX_RPS = 100.0
+MAX_RPS = 100
 STREAM = b"text/event-stream"
-
-
-class BadQuery(Exception):
-    """A question that names nothing that can be tapped."""
+MS = 1000.0  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +32,42 @@ class Wanted:
 
     target: Target
     filters: Filters
+    has_headers: bool = False
 
     @classmethod
-    def of(cls, query: dict[str, str]) -> "Wanted":
-        kind, namespace = query.get("kind", ""), query.get("namespace", "")
+    def of(cls, query: Query) -> "Wanted":
+        kind, namespace = query.text("kind"), query.name("namespace")
         if kind not in PLURALS or not namespace:
-            raise BadQuery("name a kind that has pods, and its namespace")
-        name = namespace if kind == "namespace" else query.get("name", "")
+            raise Refused(400, "name a kind that has pods, and its namespace")
+        name = namespace if kind == "namespace" else query.name("name")
+        to_kind = query.text("toKind")
+        if to_kind and to_kind not in (*PLURALS, "service"):
+            raise Refused(400, f"nothing can be sent to a {to_kind}")
         filters = Filters(
-            method=query.get("method", ""),
-            authority=query.get("authority", ""),
-            path=query.get("path", ""),
-            max_rps=MAX_RPS,
+            to=(to_kind, query.name("toName")) if to_kind else None,
+            to_namespace=query.name("toNamespace"),
+            scheme=query.text("scheme"),
+            method=query.text("method"),
+            authority=query.text("authority"),
+            path=query.text("path"),
+            max_rps=float(query.count("maxRps", MAX_RPS, 1, MAX_RPS)),
         )
-        return cls(Target(namespace, kind, name), filters)
+        return cls(Target(namespace, kind, name), filters, query.text("headers") == "true")
 
 
-def top_cells(row: Row) -> list[str]:
+def top_row(row: Row) -> Json:
     key = row.key
-    times = [duration_text(value) for value in (row.best, row.worst, row.last)]
-    ends = [key.source, key.destination, key.method, key.path]
-    return [*ends, str(row.count), *times, f"{row.success_rate:.2%}"]
+    return {
+        "source": key.source,
+        "destination": key.destination,
+        "method": key.method,
+        "path": key.path,
+        "count": row.count,
+        "best": row.best / MS,
+        "worst": row.worst / MS,
+        "last": row.last / MS,
+        "success": row.success_rate,
+    }
 
 
 class Live:
@@ -62,25 +77,37 @@ class Live:
         self._api = api
 
     def _events(self, wanted: Wanted) -> AsyncGenerator[Any, None]:
-        message = request(wanted.target, wanted.filters, extract_headers=False)
+        message = request(wanted.target, wanted.filters, extract_headers=wanted.has_headers)
         return tap_client.events(self._api, wanted.target.path, message)
 
     async def tap(self, wanted: Wanted) -> AsyncIterator[Any]:
         async with aclosing(self._events(wanted)) as events:
             async for event in events:
-                yield line(event)
+                yield as_json(event)
 
     async def top(self, wanted: Wanted) -> AsyncIterator[Any]:
-        """Every second all rows anew."""
-        tally = Tally()
-        clock = asyncio.get_running_loop()
-        due = clock.time()
+        """All rows anew, at most once a second, whenever there are others."""
+        tally, clock = Tally(), asyncio.get_running_loop()
+        due, has_news = clock.time(), False
         async with aclosing(self._events(wanted)) as events:
-            async for event in events:
-                tally.add(event)
-                if clock.time() >= due:
-                    due = clock.time() + TOP_SECONDS
-                    yield [top_cells(row) for row in tally.rows()[:TOP_ROWS]]
+            coming = asyncio.ensure_future(anext(events, None))
+            try:
+                while True:
+                    wait = max(0.0, due - clock.time()) if has_news else None
+                    done, _ = await asyncio.wait({coming}, timeout=wait)
+                    if done:
+                        event = coming.result()
+                        if event is None:
+                            return
+                        tally.add(event)
+                        has_news = True
+                        coming = asyncio.ensure_future(anext(events, None))
+                    if has_news and clock.time() >= due:
+                        due, has_news = clock.time() + TOP_SECONDS, False
+                        yield [top_row(row) for row in tally.rows()[:TOP_ROWS]]
+            finally:
+                coming.cancel()
+                await asyncio.wait({coming})
 
 
 def event(kind: str, content: object) -> bytes:

@@ -61,11 +61,3 @@ class Metrics:
             status = 400 if response.status_code < 500 else 502
             raise Unanswered(status, str(content.get("error", "metrics-api failed")))
         return content
-
-    async def stat(self, kind: str, namespace: str = "", name: str = "", **more: str) -> Json:
-        query = {"kind": kind, "namespace": namespace, "name": name, **more}
-        return await self.get("/api/stat", {key: text for key, text in query.items() if text})
-
-    async def edges(self, kind: str, namespace: str = "") -> Json:
-        query = {"kind": kind, "namespace": namespace}
-        return await self.get("/api/edges", {key: text for key, text in query.items() if text})
