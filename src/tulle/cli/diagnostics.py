@@ -156,7 +156,13 @@ def destination_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command("endpoints", cls=TableCommand)
 @click.argument("authorities", nargs=-1, required=True, metavar="AUTHORITY...")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="Form of the output.",
+)
 @destination_options
 def endpoints_command(
     authorities: tuple[str, ...], output: str, destination_pod: str | None, token: str
@@ -194,7 +200,13 @@ def _by_namespace(rows: list[Json]) -> str:
 @click.argument("name", metavar="(po|svc)/NAME", type=ObjectWord(("pod", "service")))
 @click.argument("port", type=click.IntRange(1, 65535))
 @click.option("-n", "--namespace", help="Namespace of the object.")
-@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    help="Form of the output.",
+)
 @click.option("--destination-pod", help="Pod to ask.")
 @click.option("--token", default="default:diagnostics", help="Workload to ask as.")
 def policy_command(

@@ -22,7 +22,13 @@ WITHOUT_EDGES = ("all", "service")
 @click.argument("kind", metavar="TYPE", type=KindName(WORKLOADS))
 @click.option("-n", "--namespace", help="Either end is in this namespace.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="In all namespaces.")
-@click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json"]),
+    default="table",
+    help="Form of the output.",
+)
 @click.option("--viz-namespace", help="Namespace of viz, where it is not found by its label.")
 def command(
     kind: str, namespace: str | None, all_namespaces: bool, output: str, viz_namespace: str | None

@@ -84,7 +84,13 @@ def load(name: str, archives: tuple[Path, ...]) -> None:
 
 @command.command("status")
 @name_option
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    help="Form of the output.",
+)
 def show(name: str, output: str) -> None:
     """Say what runs, where, and which pods wait for an image."""
     found = status.read(clusters_root(), name)

@@ -31,6 +31,7 @@ COMMANDS = {
     "version": ("tulle.cli.version", "Print the versions of client, control plane and proxies"),
     "viz": ("tulle.cli.viz", "Metrics, live traffic and the dashboard"),
 }
+HIDDEN = {"doc": "tulle.cli.doc"}
 ALIASES = {"dg": "diagnostics"}
 # Where older scripts look for these; they are told the new place.
 MOVED_TO_VIZ = ("dashboard", "edges", "routes", "stat", "tap", "top")
@@ -44,7 +45,7 @@ class Program(Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         name = ALIASES.get(name, name)
-        module = COMMANDS.get(name, ("", ""))[0]
+        module = HIDDEN.get(name) or COMMANDS.get(name, ("", ""))[0]
         if module and _exists(module):
             found: click.Command = importlib.import_module(module).command
             return found

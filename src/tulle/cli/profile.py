@@ -26,7 +26,9 @@ Json = dict[str, Any]
 @click.command("profile", cls=Command)
 @click.argument("service", type=ObjectName("service"))
 @click.option("--template", is_flag=True, help="One to be filled in by hand.")
-@click.option("--open-api", metavar="FILE|-", help="From an OpenAPI (Swagger) document.")
+@click.option(
+    "--open-api", metavar="FILE|-", help="From an OpenAPI document, version 2 (Swagger) or 3."
+)
 @click.option("--proto", metavar="FILE|-", help="From a protobuf file.")
 @click.option("-n", "--namespace", help="Namespace of the service.")
 @click.option("--ignore-cluster", is_flag=True, help="Take the default cluster domain.")

@@ -26,7 +26,13 @@ EFFECTIVE = ("EFFECTIVE_SUCCESS", "EFFECTIVE_RPS", "ACTUAL_SUCCESS", "ACTUAL_RPS
 @click.option("--to", help="Only requests to this Service, as counted by the client.")
 @click.option("--to-namespace", help="Namespace of --to.")
 @click.option("-l", "--selector", default="", help="Only objects with these labels.")
-@click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json"]),
+    default="table",
+    help="Form of the output.",
+)
 @click.option("--viz-namespace", help="Namespace of viz, where it is not found by its label.")
 def command(
     word: str,

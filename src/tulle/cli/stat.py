@@ -62,7 +62,13 @@ class Table:
 @click.option("--from-namespace", help="Namespace of --from.")
 @click.option("-l", "--selector", default="", help="Only objects with these labels.")
 @click.option("--unmeshed", is_flag=True, help="Show what is not meshed too.")
-@click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "wide", "json"]),
+    default="table",
+    help="Form of the output.",
+)
 @click.option("--viz-namespace", help="Namespace of viz, where it is not found by its label.")
 def command(
     words: tuple[str, ...],

@@ -38,7 +38,7 @@ class VizGroup(Group):
         if not module or not _exists(module):
             return None
         found: click.Command = importlib.import_module(module).command
-        if all(parameter.name != "viz_namespace" for parameter in found.params):
+        if all("--viz-namespace" not in parameter.opts for parameter in found.params):
             found.params.append(_unused_namespace())
         return found
 
@@ -55,7 +55,7 @@ def _exists(module: str) -> bool:
 def _unused_namespace() -> click.Option:
     """So that the flag of all of viz stands with every command of it."""
     text = "Namespace of viz; this command finds what it asks without it."
-    return click.Option(["--viz-namespace"], expose_value=False, help=text)
+    return click.Option(["--viz-namespace", "viz_namespace"], expose_value=False, help=text)
 
 
 @click.group("viz", cls=VizGroup)
