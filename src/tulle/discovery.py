@@ -16,7 +16,9 @@ and cluster-wide `update`, for the status of routes:
 - gateway.networking.k8s.io: httproutes/status, grpcroutes/status, tlsroutes/status,
   tcproutes/status
 
-and `create`, `get`, `update` on leases.coordination.k8s.io in the control plane's namespace.
+`create`, `get`, `update` on leases.coordination.k8s.io in the control plane's namespace, and to
+renew its certificate `get`, `patch` on its Secret and its webhook configuration.
+Mounts: Secret at --tls; without it, policies are not validated.
 """
 
 import argparse
@@ -28,6 +30,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_network
+from pathlib import Path
 
 from prometheus_client import Counter, Gauge
 
@@ -46,8 +49,11 @@ from tulle.k8s.store import Change, Store
 from tulle.policy.authorize import DEFAULT_POLICIES
 from tulle.policy.service import Inbound, Outbound
 from tulle.policy.status_writer import StatusWriter
+from tulle.policy.validate import Validator
 from tulle.serve import admin, logs
+from tulle.serve.certs import CertificateError, ServingCertificate
 from tulle.serve.grpc import GrpcServer
+from tulle.serve.renewal import VALIDATING_WEBHOOKS, Renewal, Served
 
 log = logs.Log("discovery")
 
@@ -88,6 +94,9 @@ def parser() -> argparse.ArgumentParser:
     add("--addr", default=f":{names.DESTINATION_GRPC_PORT}", help="Destination's gRPC address")
     add("--policy-addr", default=f":{names.POLICY_GRPC_PORT}", help="policy's gRPC address")
     add("--admin-addr", default=f":{names.DESTINATION_ADMIN_PORT}")
+    add("--validator-addr", default=f":{names.POLICY_HTTPS_PORT}", help="the webhook's address")
+    add("--tls", type=Path, metavar="FOLDER", help="the webhook's certificate; none: no webhook")
+    add("--renew-certificate-in", metavar="NAMESPACE", help="where its Secret is")
     _add_cluster(add)
     add("--kubeconfig", help="outside a pod: how to reach the API server")
     add("--log-level", choices=sorted(logs.LEVELS), default="info")
@@ -141,10 +150,24 @@ async def _serve_when_known(
     inbound, outbound = Inbound(cluster, views), Outbound(cluster, views)
     destination = GrpcServer(options.addr, Destination(cluster, views).handlers())
     policy = GrpcServer(options.policy_addr, inbound.handlers(), outbound.handlers())
-    log.info("serving", destination=destination.port, policy=policy.port)
     async with asyncio.TaskGroup() as tasks:
+        ports = {"destination": destination.port, "policy": policy.port}
+        if options.tls is not None:
+            certificate = ServingCertificate(options.tls)
+            listener = admin.listen(options.validator_addr)
+            ports["validator"] = listener.getsockname()[1]
+            tasks.create_task(certificate.follow(stop))
+            served = admin.serve_http(Validator(views), listener, stop, tls=certificate.context)
+            tasks.create_task(served)
+        log.info("serving", **ports)
         tasks.create_task(destination.serve(stop))
         tasks.create_task(policy.serve(stop))
+
+
+def certificate_served(namespace: str) -> Served:
+    trust = f"{VALIDATING_WEBHOOKS}/{names.POLICY_VALIDATOR_WEBHOOK_CONFIG}"
+    host = f"{names.POLICY_VALIDATOR_SERVICE}.{namespace}.svc"
+    return Served(namespace, names.POLICY_VALIDATOR_TLS_SECRET, trust, host)
 
 
 def _status_writer(
@@ -173,6 +196,8 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             tasks.create_task(
                 admin.serve_http(admin.application(follower.not_ready), listener, stop)
             )
+            if space := options.renew_certificate_in:
+                tasks.create_task(Renewal(client, certificate_served(space)).follow(stop))
             writer = _status_writer(options, client, views, follower)
             writing = tasks.create_task(_write_when_known(follower, writer))
             serving = tasks.create_task(_serve_when_known(options, follower, views, stop))
@@ -199,7 +224,7 @@ def main(words: list[str] | None = None) -> int:
     logs.configure(options.log_level, options.log_format)
     try:
         asyncio.run(run(options))
-    except KubeconfigError as error:
+    except (CertificateError, KubeconfigError) as error:
         log.error("cannot start", error=error)
         return 1
     return 0

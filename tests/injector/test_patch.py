@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tulle.injector.patch import difference
@@ -55,6 +55,8 @@ def exact(value: Any) -> str:
     return f"{type(value).__name__}:{value!r}"
 
 
+# On a busy machine objects are made slowly, which is no fault of theirs.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(OBJECTS, OBJECTS)
 def test_the_patch_gives_the_other_object(old, new) -> None:
     assert exact(applied(old, difference(old, new))) == exact(new)

@@ -12,6 +12,7 @@ from tulle.install.manifests import complete, overrides, render
 from tulle.install.pem import BadCertificates
 from tulle.install.plan import Given, certificates, values_from
 from tulle.install.values import BadValue
+from tulle.policy.validate import JUDGES
 
 
 @pytest.fixture
@@ -89,16 +90,27 @@ def test_the_api_token_is_the_components_alone(rendered):
             assert "kube-api-access" not in mounts
 
 
+OWN = {  # what a component renews: its certificate, and who is told to trust it
+    names.PROXY_INJECTOR: {
+        "secrets": names.INJECTOR_TLS_SECRET,
+        "mutatingwebhookconfigurations": names.INJECTOR_WEBHOOK_CONFIG,
+    },
+    names.DESTINATION: {
+        "secrets": names.POLICY_VALIDATOR_TLS_SECRET,
+        "validatingwebhookconfigurations": names.POLICY_VALIDATOR_WEBHOOK_CONFIG,
+    },
+    names.IDENTITY: {},
+}
+
+
 def test_rights_are_few_and_a_secret_is_only_its_owners(rendered):
-    """The injector alone writes: the certificate it serves, and who is told to trust it."""
-    own = {"secrets": names.INJECTOR_TLS_SECRET}
-    own["mutatingwebhookconfigurations"] = names.INJECTOR_WEBHOOK_CONFIG
+    renewed = {resource for own in OWN.values() for resource in own}
     for role in (o for o in rendered if o["kind"] in ("ClusterRole", "Role")):
+        (own,) = (o for name, o in OWN.items() if role["metadata"]["name"].endswith(name))
         for rule in role["rules"]:
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
-            if rule["resources"][0] in own:
+            if rule["resources"][0] in renewed:
                 assert rule["resourceNames"] == [own[rule["resources"][0]]]
-                assert role["metadata"]["name"].endswith(names.PROXY_INJECTOR)
                 assert (role["kind"] == "Role") == (rule["resources"] == ["secrets"])
                 continue
             assert "secrets" not in rule["resources"]
@@ -106,6 +118,21 @@ def test_rights_are_few_and_a_secret_is_only_its_owners(rendered):
                 plain = {r for r in rule["resources"] if not r.endswith("/status")}
                 assert plain <= {"tokenreviews", "events", "leases"}
                 assert "leases" not in plain or role["kind"] == "Role"
+
+
+def test_every_definition_is_judged_by_the_validator(rendered):
+    """A kind that it judges and the API server does not send would be let in unseen."""
+    name = names.POLICY_VALIDATOR_WEBHOOK_CONFIG
+    (hook,) = named(rendered, "ValidatingWebhookConfiguration", name)["webhooks"]
+    asked = {(r["apiGroups"][0], plural) for r in hook["rules"] for plural in r["resources"]}
+    served = {
+        (item["spec"]["group"], item["spec"]["names"]["kind"]): item["spec"]["names"]["plural"]
+        for item in charts.resource_definitions()
+    }
+    for group, kind in JUDGES:
+        plural = served.get((group, kind), f"{kind.lower()}s")
+        assert (group, plural) in asked
+    assert len(asked) == len(JUDGES)
 
 
 def test_services_select_pods_that_exist(rendered):
@@ -215,6 +242,7 @@ def test_an_external_authority_writes_its_config_map(now):
         ),
         ({"proxyInjector": {"externalSecret": True}}, "proxyInjector.injectCaFrom"),
         ({"proxyInjector": {"crtPEM": "x"}}, "go together"),
+        ({"policyValidator": {"externalSecret": True}}, "policyValidator.injectCaFrom"),
     ],
 )
 def test_contradictions_are_refused(now, flags, said):

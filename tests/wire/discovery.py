@@ -105,6 +105,7 @@ class Discovery:
     policy: grpc.aio.Channel
     pid: int
     admin: int
+    validator: int | None  # the webhook's port
 
     def _stream(self, channel, method, request, answer):
         call = channel.unary_stream(
@@ -149,7 +150,7 @@ async def running(kubeconfig, *flags):
         sys.executable,
         *("-m", "tulle.discovery", "--kubeconfig", str(kubeconfig)),
         *("--addr", "127.0.0.1:0", "--policy-addr", "127.0.0.1:0"),
-        *("--admin-addr", "127.0.0.1:0", *flags),
+        *("--admin-addr", "127.0.0.1:0", "--validator-addr", "127.0.0.1:0", *flags),
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "GRPC_VERBOSITY": "ERROR"},
     )
@@ -161,7 +162,9 @@ async def running(kubeconfig, *flags):
             grpc.aio.insecure_channel(f"127.0.0.1:{destination}") as first,
             grpc.aio.insecure_channel(f"127.0.0.1:{policy}") as second,
         ):
-            yield Discovery(first, second, process.pid, admin)
+            validator = re.search(r"validator=(\d+)", line)
+            port = int(validator[1]) if validator else None
+            yield Discovery(first, second, process.pid, admin, port)
     finally:
         process.send_signal(signal.SIGTERM)
         _, rest = await process.communicate()

@@ -146,5 +146,10 @@ class Reader:
         """The pod that a port of a node leads to."""
         return next(iter(self._group("HostPort", address, str(host_port))), None)
 
+    def pods_in(self, namespace: str) -> list[Pod]:
+        """For a single look: no topic tells of another pod, so no view may rest on this."""
+        pods = self._index.store.all("Pod").values()
+        return [pod for pod in pods if pod.namespace == namespace and not pod.has_ended]
+
     def in_namespace(self, kind: str, namespace: str) -> list[Any]:
         return list(self._group(kind, namespace))

@@ -10,17 +10,11 @@ from tulle.injector.owners import Owners, Reference
 from tulle.injector.source import Source
 from tulle.k8s.client import ApiError, Json, Unreachable
 from tulle.k8s.events import Recorder, Subject
+from tulle.serve import review
 from tulle.serve.admin import Message, Receive, Send, respond
 from tulle.serve.logs import Log
 
 log = Log("injector")
-
-API_VERSION = "admission.k8s.io/v1"
-MAX_BODY_BYTES = 8 * 1024 * 1024  # etcd's limit for an object is 1.5 MiB
-
-
-class NotAReview(Exception):
-    """A request body that is no AdmissionReview; the message says what is missing."""
 
 
 class Api(Protocol):
@@ -38,16 +32,15 @@ class Webhook:
             await respond(send, 405, b"this is an admission webhook: POST an AdmissionReview\n")
             return
         try:
-            request = _request(await _body(receive))
+            request = await review.read(receive)
             answer = await self._answer(request)
-        except NotAReview as error:
+        except review.NotAReview as error:
             await respond(send, 400, f"{error}\n".encode())
         except (ApiError, Unreachable) as error:
             log.error("cannot answer an admission request", reason=error)
             await respond(send, 500, f"{error}\n".encode())
         else:
-            content = json.dumps(_review(request, answer)).encode()
-            await respond(send, 200, content, "application/json")
+            await respond(send, 200, _review(request, answer), "application/json")
 
     async def _answer(self, request: Json) -> Answer:
         kind = (request.get("kind") or {}).get("kind")
@@ -100,37 +93,11 @@ class Webhook:
             self._events.record(subject, reason, text, kind="Warning" if warning else "Normal")
 
 
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise NotAReview("the request ended early")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MAX_BODY_BYTES:
-            raise NotAReview("the request is larger than any Kubernetes object")
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _request(body: bytes) -> Json:
-    try:
-        review = json.loads(body)
-    except ValueError as error:
-        raise NotAReview(f"the body is not JSON: {error}") from error
-    request = review.get("request") if isinstance(review, dict) else None
-    if not isinstance(request, dict) or not isinstance(request.get("uid"), str):
-        raise NotAReview("the body is no AdmissionReview: it has no request with a uid")
-    return request
-
-
-def _review(request: Json, answer: Answer) -> Json:
-    response: Json = {"uid": request["uid"], "allowed": True}
+def _review(request: Json, answer: Answer) -> bytes:
+    response: Json = {}
     if answer.patch:
         patch = json.dumps(answer.patch, separators=(",", ":")).encode()
         response |= {"patchType": "JSONPatch", "patch": base64.b64encode(patch).decode()}
     if answer.warnings:
         response["warnings"] = list(answer.warnings)
-    return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+    return review.answer(request, **response)

@@ -16,7 +16,9 @@ from tulle.k8s.client import Client, NotFound
 Json = dict[str, Any]
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+WEBHOOKS = f"{ADMISSION}/mutatingwebhookconfigurations"
+VALIDATING_WEBHOOKS = f"{ADMISSION}/validatingwebhookconfigurations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,13 @@ async def stored_install(client: Client, namespace: str) -> Stored | None:
         await found_object(client, f"{secrets}/{names.INJECTOR_TLS_SECRET}"),
         await found_object(client, f"{WEBHOOKS}/{names.INJECTOR_WEBHOOK_CONFIG}"),
     )
-    return Stored(overrides, Certificates(issuer, serving, anchors))
+    validating = _serving(
+        await found_object(client, f"{secrets}/{names.POLICY_VALIDATOR_TLS_SECRET}"),
+        await found_object(
+            client, f"{VALIDATING_WEBHOOKS}/{names.POLICY_VALIDATOR_WEBHOOK_CONFIG}"
+        ),
+    )
+    return Stored(overrides, Certificates(issuer, serving, anchors, validating))
 
 
 def _issuer(secret: Json | None, anchors: str) -> Issuer | None:

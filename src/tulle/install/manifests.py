@@ -21,7 +21,13 @@ from tulle.install.objects import (
 )
 from tulle.install.rbac import accounts
 from tulle.install.values import BadValue
-from tulle.install.webhooks import injector_secret, injector_webhook, renews_certificate
+from tulle.install.webhooks import (
+    injector_secret,
+    injector_webhook,
+    renews_certificate,
+    validator_secret,
+    validator_webhook,
+)
 from tulle.install.workloads import Component, components, deployment, disruption_budget
 
 Json = dict[str, Any]
@@ -32,8 +38,9 @@ class Certificates:
     """What is rendered as it is. None: somebody else writes that object."""
 
     issuer: Issuer | None
-    serving: ServingCertificate | None
+    serving: ServingCertificate | None  # the injector's
     trust_anchors: str
+    validating: ServingCertificate | None = None  # the policy validator's
 
 
 def complete(values: Json) -> Json:
@@ -53,7 +60,8 @@ def without_keys(values: Json) -> Json:
     """The values as ConfigMap and Secret may hold them: no private key."""
     found = copy.deepcopy(values)
     found["identity"]["issuer"]["tls"]["keyPEM"] = ""
-    found["proxyInjector"]["keyPEM"] = ""
+    for webhook in ("proxyInjector", "policyValidator"):
+        found[webhook]["keyPEM"] = ""
     return found
 
 
@@ -86,17 +94,25 @@ def render(
     published = without_keys(values)
     published["identityTrustAnchorsPEM"] = certificates.trust_anchors
     text = yaml.safe_dump(published, sort_keys=True)
-    serving = certificates.serving
-    ca_bundle = serving.ca_bundle if serving else values["proxyInjector"]["caBundle"]
+    injector, validator = certificates.serving, certificates.validating
     return [
         namespace(place),
-        *accounts(place, renews_certificate=renews_certificate(values)),
+        *accounts(
+            place,
+            renews_injector=renews_certificate(values, "proxyInjector"),
+            renews_validator=renews_certificate(values, "policyValidator"),
+        ),
         *_configuration(place, text, values, certificates),
         *_services(place),
         *_workloads(place, published, digest(text)),
-        injector_webhook(place, values, ca_bundle),
+        injector_webhook(place, values, _trusted(values, "proxyInjector", injector)),
+        validator_webhook(place, values, _trusted(values, "policyValidator", validator)),
         _stored_overrides(place, values),
     ]
+
+
+def _trusted(values: Json, webhook: str, serving: ServingCertificate | None) -> str:
+    return serving.ca_bundle if serving else str(values[webhook]["caBundle"])
 
 
 def _configuration(place: Place, text: str, values: Json, certificates: Certificates) -> list[Json]:
@@ -108,6 +124,8 @@ def _configuration(place: Place, text: str, values: Json, certificates: Certific
         found.append(_issuer_secret(place, certificates.issuer))
     if certificates.serving:
         found.append(injector_secret(place, certificates.serving))
+    if certificates.validating:
+        found.append(validator_secret(place, certificates.validating))
     return found
 
 
@@ -126,6 +144,7 @@ def _services(place: Place) -> list[Json]:
     destination = ("grpc", names.DESTINATION_GRPC_PORT, names.DESTINATION_GRPC_PORT)
     policy = ("grpc", names.POLICY_GRPC_PORT, names.POLICY_GRPC_PORT)
     injector = ("proxy-injector", 443, "proxy-injector")
+    validator = ("policy-https", 443, "policy-https")
     return [
         service(place, names.IDENTITY, "identity", identity),
         service(place, names.IDENTITY_HEADLESS_SERVICE, "identity", identity, headless=True),
@@ -134,6 +153,7 @@ def _services(place: Place) -> list[Json]:
             place, names.DESTINATION_HEADLESS_SERVICE, "destination", destination, headless=True
         ),
         service(place, names.POLICY_SERVICE, "destination", policy, headless=True),
+        service(place, names.POLICY_VALIDATOR_SERVICE, "destination", validator),
         service(place, names.PROXY_INJECTOR, "proxy-injector", injector),
     ]
 

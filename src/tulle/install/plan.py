@@ -25,7 +25,7 @@ from tulle.install.values import (
     parse_set_file,
     read_values_file,
 )
-from tulle.install.webhooks import injector_host
+from tulle.install.webhooks import injector_host, validator_host
 
 Json = dict[str, Any]
 
@@ -83,7 +83,17 @@ def certificates(
 ) -> Certificates:
     """Given ones are judged; stored ones are kept; what is neither is made."""
     issuer, anchors = _issuer(values, namespace, now, sources or Sources(), stored)
-    return Certificates(issuer, _serving(values, namespace, now, stored), anchors)
+    injector = _serving(
+        values, "proxyInjector", injector_host(namespace), now, stored.serving if stored else None
+    )
+    validator = _serving(
+        values,
+        "policyValidator",
+        validator_host(namespace),
+        now,
+        stored.validating if stored else None,
+    )
+    return Certificates(issuer, injector, anchors, validator)
 
 
 def _issuer(
@@ -158,21 +168,24 @@ def _all_or_none(given: Issuer, sources: Sources) -> bool:
 
 
 def _serving(
-    values: Json, namespace: str, now: datetime.datetime, stored: Certificates | None
+    values: Json,
+    key: str,
+    host: str,
+    now: datetime.datetime,
+    stored: ServingCertificate | None,
 ) -> ServingCertificate | None:
-    settings = values["proxyInjector"]
+    """Of the webhook whose settings stand below `key`."""
+    settings = values[key]
     if settings["externalSecret"]:
         if not (settings["caBundle"] or settings["injectCaFrom"]):
             raise BadValue(
-                "proxyInjector.externalSecret needs proxyInjector.caBundle or "
-                "proxyInjector.injectCaFrom, or the API server would trust no injector"
+                f"{key}.externalSecret needs {key}.caBundle or {key}.injectCaFrom, or the API "
+                "server would not trust the webhook"
             )
         return None
     if settings["crtPEM"] or settings["keyPEM"]:
         if not (settings["crtPEM"] and settings["keyPEM"]):
-            raise BadValue("proxyInjector.crtPEM and proxyInjector.keyPEM go together")
+            raise BadValue(f"{key}.crtPEM and {key}.keyPEM go together")
         bundle = settings["caBundle"] or settings["crtPEM"]
         return ServingCertificate(settings["crtPEM"], settings["keyPEM"], bundle)
-    if stored and stored.serving:
-        return stored.serving
-    return make_serving_certificate(injector_host(namespace), now)
+    return stored or make_serving_certificate(host, now)

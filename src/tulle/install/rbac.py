@@ -60,32 +60,37 @@ INJECTOR_RULES = [
 ]
 
 
-# Its own certificate and who is told to trust it, which it renews before it expires.
-INJECTOR_RENEWAL_RULES = [
-    rule(
-        "admissionregistration.k8s.io",
-        ["mutatingwebhookconfigurations"],
-        RENEW,
-        [names.INJECTOR_WEBHOOK_CONFIG],
-    )
-]
+def _renewal_rules(kind: str, webhook: str) -> list[Json]:
+    """Who is told to trust the certificate that a component renews before it expires."""
+    return [rule("admissionregistration.k8s.io", [kind], RENEW, [webhook])]
+
+
+INJECTOR_RENEWAL_RULES = _renewal_rules(
+    "mutatingwebhookconfigurations", names.INJECTOR_WEBHOOK_CONFIG
+)
+VALIDATOR_RENEWAL_RULES = _renewal_rules(
+    "validatingwebhookconfigurations", names.POLICY_VALIDATOR_WEBHOOK_CONFIG
+)
 INJECTOR_LOCAL_RULES = [rule("", ["secrets"], RENEW, [names.INJECTOR_TLS_SECRET])]
+VALIDATOR_LOCAL_RULES = [rule("", ["secrets"], RENEW, [names.POLICY_VALIDATOR_TLS_SECRET])]
 
 
-def accounts(place: Place, *, renews_certificate: bool) -> list[Json]:
+def accounts(place: Place, *, renews_injector: bool, renews_validator: bool) -> list[Json]:
     """ServiceAccounts, roles and their bindings, in the order in which they are applied."""
     injector = "proxy-injector"
-    injector_rules = INJECTOR_RULES + (INJECTOR_RENEWAL_RULES if renews_certificate else [])
-    local = _role(place, names.PROXY_INJECTOR, injector, INJECTOR_LOCAL_RULES)
+    injector_rules = INJECTOR_RULES + (INJECTOR_RENEWAL_RULES if renews_injector else [])
+    local_injector = _role(place, names.PROXY_INJECTOR, injector, INJECTOR_LOCAL_RULES)
+    destination_rules = DESTINATION_RULES + (VALIDATOR_RENEWAL_RULES if renews_validator else [])
+    local_rules = DESTINATION_LOCAL_RULES + (VALIDATOR_LOCAL_RULES if renews_validator else [])
     return [
         *_account(place, names.IDENTITY, "identity"),
         *_account(place, names.DESTINATION, "destination"),
         *_account(place, names.PROXY_INJECTOR, injector),
         *_cluster_role(place, names.IDENTITY, "identity", IDENTITY_RULES),
-        *_cluster_role(place, names.DESTINATION, "destination", DESTINATION_RULES),
+        *_cluster_role(place, names.DESTINATION, "destination", destination_rules),
         *_cluster_role(place, names.PROXY_INJECTOR, injector, injector_rules),
-        *_role(place, names.DESTINATION, "destination", DESTINATION_LOCAL_RULES),
-        *(local if renews_certificate else []),
+        *_role(place, names.DESTINATION, "destination", local_rules),
+        *(local_injector if renews_injector else []),
     ]
 
 

@@ -95,9 +95,10 @@ def _numbers(values: Json) -> None:
         raise BadValue("controllerUID is 0, and the control plane never runs as root")
     if values["proxy"]["uid"] < 1:
         raise BadValue("proxy.uid is 0; traffic of root would then skip the proxy")
-    seconds = values["proxyInjector"]["timeoutSeconds"]
-    if not 1 <= seconds <= 30:
-        raise BadValue(f"proxyInjector.timeoutSeconds is {seconds}; it lies between 1 and 30")
+    for key in ("proxyInjector", "policyValidator"):
+        seconds = values[key]["timeoutSeconds"]
+        if not 1 <= seconds <= 30:
+            raise BadValue(f"{key}.timeoutSeconds is {seconds}; it lies between 1 and 30")
     issuer = values["identity"]["issuer"]
     for key in ("clockSkewAllowance", "issuanceLifetime"):
         duration(f"identity.issuer.{key}", issuer[key])

@@ -65,6 +65,8 @@ def _identity(values: Json, namespace: str) -> Component:
 
 def _destination(values: Json, namespace: str) -> Component:
     proxy = values["proxy"]
+    is_renewing = renews_certificate(values, "policyValidator")
+    renewal = [f"--renew-certificate-in={namespace}"] if is_renewing else []
     return Component(
         names.DESTINATION,
         "destination",
@@ -72,6 +74,7 @@ def _destination(values: Json, namespace: str) -> Component:
         {
             "dest-grpc": names.DESTINATION_GRPC_PORT,
             "policy-grpc": names.POLICY_GRPC_PORT,
+            "policy-https": names.POLICY_HTTPS_PORT,
             "dest-admin": names.DESTINATION_ADMIN_PORT,
         },
         names.DESTINATION_ADMIN_PORT,
@@ -86,14 +89,18 @@ def _destination(values: Json, namespace: str) -> Component:
             f"--enable-h2-upgrade={str(values['enableH2Upgrade']).lower()}",
             f"--outbound-transport-mode={proxy['outboundTransportMode']}",
             f"--global-egress-network-namespace={values['egress']['globalEgressNetworkNamespace']}",
+            f"--tls={names.SERVING_TLS_DIR}",
+            *renewal,
             *_logging(values),
         ],
         values["destinationResources"],
+        [(_from_secret("tls", names.POLICY_VALIDATOR_TLS_SECRET), names.SERVING_TLS_DIR)],
     )
 
 
 def _injector(values: Json, namespace: str) -> Component:
-    renewal = [f"--renew-certificate-in={namespace}"] if renews_certificate(values) else []
+    is_renewing = renews_certificate(values, "proxyInjector")
+    renewal = [f"--renew-certificate-in={namespace}"] if is_renewing else []
     return Component(
         names.PROXY_INJECTOR,
         "proxy-injector",

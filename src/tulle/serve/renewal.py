@@ -26,6 +26,7 @@ LOOK_EVERY_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
 
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+VALIDATING_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 
 
