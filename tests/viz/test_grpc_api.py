@@ -6,9 +6,9 @@ import grpc
 import httpx
 import pytest
 import pytest_asyncio
-from tulle.proto.viz_pb2_grpc import ApiStub
 
 from tulle.proto import viz_pb2 as pb
+from tulle.proto.viz_pb2_grpc import ApiStub
 from tulle.serve.grpc import GrpcServer
 from tulle.viz.api import Api
 from tulle.viz.grpc_api import handler
