@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
 const OUT = process.env["TULLE_WEB_OUT"] ?? "../src/tulle/viz/web/static";
@@ -15,7 +15,9 @@ function compressed(): Plugin {
       for (const entry of readdirSync(OUT, { recursive: true, encoding: "utf8" })) {
         if (!TEXT.test(entry)) continue;
         const path = join(OUT, entry);
-        writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
+        const content = readFileSync(path);
+        writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
+        writeFileSync(`${path}.br`, brotliCompressSync(content));
       }
     },
   };

@@ -33,8 +33,6 @@ function Unknown({ path }: { path: string }) {
   }
   if (namespace === undefined) return <NamespacesPage />;
   if (plural === undefined) return <NamespacePage key={path} namespace={namespace} />;
-  if (plural === "edges") return <EdgesPage namespace={namespace} />;
-  if (plural === "routes") return <RoutesPage namespace={namespace} />;
   const kind = kindOfPlural(plural);
   if (!kind) return <Missing />;
   if (name === undefined) return <KindPage key={path} kind={kind} namespace={namespace} />;
@@ -44,8 +42,8 @@ function Unknown({ path }: { path: string }) {
 const PAGES: Record<string, () => preact.JSX.Element> = {
   "/": OverviewPage,
   "/topology": TopologyPage,
-  "/edges": () => <EdgesPage namespace="" />,
-  "/routes": () => <RoutesPage namespace="" />,
+  "/edges": EdgesPage,
+  "/routes": RoutesPage,
   "/tap": TapPage,
   "/top": TopPage,
 };

@@ -66,7 +66,9 @@ export function span(seconds: number): string {
 
 export function ago(time: number, now: number): string {
   const seconds = now - time;
-  return seconds < 5 ? "just now" : `${span(seconds)} ago`;
+  if (seconds < 5) return "just now";
+  const [number = "", unit = ""] = span(seconds).split(" ");
+  return `${number} ${unit} ago`;
 }
 
 export function until(time: number, now: number): string {

@@ -22,21 +22,36 @@ export const KINDS: readonly Kind[] = [
   kind("cronjob", "CronJob"),
   kind("replicaset", "ReplicaSet"),
   kind("replicationcontroller", "ReplicationController"),
-  kind("service", "Service"),
+  kind("service", "Service", false),
   kind("pod", "Pod"),
   kind("trafficsplit", "TrafficSplit", false),
 ];
+
+/** What changes without having a page. */
+const OTHERS: Record<string, string> = {
+  serviceprofile: "ServiceProfile",
+  server: "Server",
+  authorizationpolicy: "AuthorizationPolicy",
+  httproute: "HTTPRoute",
+  grpcroute: "GRPCRoute",
+  configmap: "ConfigMap",
+  secret: "Secret",
+};
 
 const ALL = [NAMESPACE, ...KINDS];
 const BY_KIND = new Map(ALL.map((found) => [found.kind, found]));
 const BY_PLURAL = new Map(ALL.map((found) => [found.plural, found]));
 
 export function kindOf(name: string): Kind {
-  return BY_KIND.get(name.toLowerCase()) ?? kind(name, name, false);
+  return BY_KIND.get(name.toLowerCase()) ?? kind(name, OTHERS[name.toLowerCase()] ?? name, false);
 }
 
 export function kindOfPlural(plural: string): Kind | undefined {
   return BY_PLURAL.get(plural);
+}
+
+export function hasPage(name: string): boolean {
+  return BY_KIND.has(name);
 }
 
 export interface Named {

@@ -11,16 +11,14 @@ import { listenForSearch } from "./parts/search";
 import { listen } from "./router";
 import { refreshSession } from "./session";
 import { follow } from "./theme";
-import { now } from "./time";
+import { tick } from "./time";
 
 follow();
 listen();
 listenForSearch();
 void refreshSession();
 setInterval(() => void refreshSession(), 60_000);
-setInterval(() => {
-  now.value = Math.floor(Date.now() / 1000);
-}, 1000);
+setInterval(tick, 1000);
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { ask } from "./api/client";
 import type { Session } from "./api/types";
+import { setClock } from "./time";
 
 export const session = signal<Session | null>(null);
 
@@ -14,6 +15,7 @@ export function everySeconds(): number {
 export async function refreshSession(): Promise<void> {
   try {
     session.value = await ask<Session>("/api/session");
+    setClock(session.value.now);
   } catch {
     // Each page says for itself that nobody answers.
   }

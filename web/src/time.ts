@@ -33,8 +33,20 @@ export function momentOf(word: string | null): number | null {
 export const range = computed(() => rangeOf(place.value.query.get("range")));
 export const at = computed(() => momentOf(place.value.query.get("at")));
 
-/** Seconds since 1970, moved on by the shell every second. */
+let ahead = 0;
+
+/** Seconds since 1970 by the server's clock, moved on every second. */
 export const now = signal(Math.floor(Date.now() / 1000));
+
+export function tick(): void {
+  now.value = Math.floor(Date.now() / 1000 + ahead);
+}
+
+/** This machine's clock may be wrong; times are those of the cluster. */
+export function setClock(serverSeconds: number): void {
+  ahead = serverSeconds - Date.now() / 1000;
+  tick();
+}
 
 export function show(moment: number | null): void {
   setQuery({ at: moment }, true);

@@ -52,13 +52,26 @@ export async function ask<T>(url: string, options: RequestInit = {}): Promise<T>
   }
 }
 
+/** What the server says is a part of a sentence, as its logs have it. */
+export function sentence(text: string): string {
+  const found = text.trim();
+  if (!found) return "";
+  return `${found.charAt(0).toUpperCase()}${found.slice(1)}${/[.!?…]$/.test(found) ? "" : "."}`;
+}
+
+/** Its hints are mostly a command to run. */
+export function advice(hint: string): string {
+  const found = hint.trim();
+  return /^(tulle|kubectl) /.test(found) ? `Try: ${found}` : sentence(found);
+}
+
 function failed(response: Response, body: string): Failure {
   try {
     const said = JSON.parse(body) as { error?: string; hint?: string; problems?: Problem[] };
     return new Failure(
-      said.error ?? `The server answered ${response.status}.`,
+      sentence(said.error || `The server answered ${response.status}.`),
       response.status,
-      said.hint ?? remedy(response.status),
+      advice(said.hint || remedy(response.status)),
       said.problems ?? [],
     );
   } catch {

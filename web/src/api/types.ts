@@ -39,9 +39,11 @@ export interface Pain {
   what: string;
   value: Num;
   before: Num;
+  detail?: string;
 }
 
 export interface Overview {
+  note?: string;
   health: HealthLine[];
   changes: Change[];
   pains: Pain[];
@@ -126,6 +128,15 @@ export interface Certificate {
   proxyVersion: string;
 }
 
+/** Callers without a proxy have no name in the mesh: only their traffic is seen. */
+export interface UnmeshedSource {
+  reason: string;
+  port: string;
+  tcp: Num;
+  rps: Num;
+  success: Num;
+}
+
 export interface Workload {
   row: Row;
   inbound: Row[];
@@ -134,7 +145,9 @@ export interface Workload {
   edges: Edge[];
   routes: RouteRow[];
   certificates: Certificate[];
-  unmeshedSources: Ref[];
+  routesNotes?: string[];
+  leaves?: Row[];
+  unmeshedSources: UnmeshedSource[];
 }
 
 export interface TopologyNode {
@@ -160,6 +173,7 @@ export interface TopologyEdge {
 }
 
 export interface Topology {
+  note?: string;
   nodes: TopologyNode[];
   edges: TopologyEdge[];
 }
@@ -180,7 +194,7 @@ export interface History {
 
 export interface Profile {
   exists: boolean;
-  profile: string;
+  profile: string | null;
   suggested: string;
 }
 

@@ -1,6 +1,6 @@
 /** Server-sent events by fetch: EventSource would hide the reason of a refusal. */
 
-import { Failure, remedy } from "../api/client";
+import { advice, Failure, remedy, sentence } from "../api/client";
 
 export interface Event {
   kind: string;
@@ -32,7 +32,7 @@ async function refused(response: Response): Promise<Failure> {
   let [message, hint] = [`The server answered ${response.status}.`, remedy(response.status)];
   try {
     const said = (await response.json()) as { error?: string; hint?: string };
-    [message, hint] = [said.error ?? message, said.hint ?? hint];
+    [message, hint] = [sentence(said.error || message), advice(said.hint || hint)];
   } catch {
     // The status has to do.
   }
@@ -74,6 +74,6 @@ function take(events: Event[], each: (data: unknown[]) => void): void {
 function ended(data: string): Failure {
   const said = JSON.parse(data) as string | { error?: string; hint?: string };
   const usual = "Pods can be tapped once they were started after viz was installed; “tulle viz list” tells which can.";
-  if (typeof said === "string") return new Failure(said, 0, usual);
-  return new Failure(said.error ?? "The stream ended.", 0, said.hint ?? usual);
+  if (typeof said === "string") return new Failure(sentence(said), 0, usual);
+  return new Failure(sentence(said.error || "The stream ended."), 0, advice(said.hint || usual));
 }

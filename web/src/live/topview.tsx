@@ -3,9 +3,8 @@
 import { useState } from "preact/hooks";
 import { address } from "../api/client";
 import type { TopRow } from "../api/types";
-import { count, milliseconds, percent } from "../format";
-import { successState } from "../health";
-import { State } from "../parts/icons";
+import { count, milliseconds } from "../format";
+import { Success } from "../parts/icons";
 import { Empty, Failed } from "../parts/states";
 import { Table, type Column } from "../parts/table";
 import { QueryForm } from "./form";
@@ -30,7 +29,7 @@ const COLUMNS: readonly Column<TopRow>[] = [
     title: "Success",
     isNumber: true,
     by: (row) => row.success,
-    cell: (row) => <State state={successState(row.success)}>{percent(row.success)}</State>,
+    cell: (row) => <Success share={row.success} />,
   },
 ];
 

@@ -13,9 +13,9 @@ import { at, range } from "../time";
 
 const ENDS = KINDS.filter(({ kind }) => kind !== "service" && kind !== "trafficsplit");
 
-export function EdgesPage({ namespace: fixed }: { namespace: string }) {
+export function EdgesPage() {
   const { query } = place.value;
-  const namespace = fixed || (query.get("namespace") ?? "");
+  const namespace = query.get("namespace") ?? "";
   const kind = query.get("kind") ?? "deployment";
   const url = address("/api/edges", { namespace, kind, at: at.value, window: range.value.window });
   const poll = usePoll<{ edges: Edge[]; note?: string }>(url, at.value === null ? everySeconds() : 0);
@@ -33,19 +33,17 @@ export function EdgesPage({ namespace: fixed }: { namespace: string }) {
               ))}
             </select>
           </label>
-          {fixed ? null : (
-            <label class="field">
-              Namespace
-              <input value={namespace} placeholder="all" spellcheck={false} onChange={(event) => setQuery({ namespace: event.currentTarget.value.trim() })} />
-            </label>
-          )}
+          <label class="field">
+            Namespace
+            <input value={namespace} placeholder="all" spellcheck={false} onChange={(event) => setQuery({ namespace: event.currentTarget.value.trim() })} />
+          </label>
         </div>
         <Polled poll={poll} what="the edges">
           {({ edges, note }) => (
             <EdgeTable
               edges={edges}
               inUrl=""
-              empty={<Empty title="No connection is seen.">{note ?? "Edges are open TCP connections between meshed pods; one appears within a scrape of the first request."}</Empty>}
+              empty={<Empty title="No connection is seen.">{note || "Edges are open TCP connections between meshed pods; one appears within a scrape of the first request."}</Empty>}
             />
           )}
         </Polled>

@@ -22,7 +22,7 @@ function NoRows({ kind, namespace, note }: { kind: Kind; namespace: string; note
   const where = namespace ? `in ${namespace}` : "in this cluster";
   return (
     <Empty title={`There are no ${kind.title} ${where}.`}>
-      {note ??
+      {note ||
         (kind.kind === "namespace"
           ? "The dashboard sees no namespace at all: its account may not list them. Run “tulle viz check”."
           : `They appear here as soon as they exist; those with a proxy show their traffic. To mesh a namespace: kubectl annotate namespace ${namespace || "NAME"} linkerd.io/inject=enabled`)}

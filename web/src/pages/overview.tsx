@@ -1,12 +1,14 @@
 /** The first screen: is the mesh well, what changed, what hurts. */
 
-import { address } from "../api/client";
+import { advice, address, sentence } from "../api/client";
 import { usePoll } from "../api/poll";
 import type { Change, HealthLine, Overview, Pain } from "../api/types";
 import { ago, count, dateTime, milliseconds, NOTHING, percent, rate } from "../format";
 import { STATE_WORDS, successState } from "../health";
-import { kindOf, pathOf } from "../kinds";
-import { Icon, State } from "../parts/icons";
+import { painOf } from "../pains";
+import { hasPage, kindOf, type Named, pathOf } from "../kinds";
+import { Icon, State, Success } from "../parts/icons";
+import { HistoryCharts } from "../parts/history";
 import { Page, Section } from "../parts/page";
 import { Empty, Polled } from "../parts/states";
 import { show } from "../time";
@@ -23,16 +25,30 @@ export function OverviewPage() {
       <Polled poll={poll} what="the state of the mesh">
         {(found) => (
           <>
+            {found.note ? <Stale note={found.note} /> : null}
             <Totals totals={found.totals} />
             <div class="columns">
               <Health lines={found.health} />
-              <Pains pains={found.pains} />
+              <div class="stack">
+                <Pains pains={found.pains} />
+                <Changes changes={found.changes} />
+              </div>
             </div>
-            <Changes changes={found.changes} />
+            <section class="stack" aria-label="The whole mesh over time">
+              <HistoryCharts kind="mesh" namespace="" name="" />
+            </section>
           </>
         )}
       </Polled>
     </Page>
+  );
+}
+
+function Stale({ note }: { note: string }) {
+  return (
+    <div class="stale" role="alert">
+      <State state="warn">{sentence(note)}</State> Numbers are missing until it answers; what is well and what is not is said below.
+    </div>
   );
 }
 
@@ -43,7 +59,7 @@ function Totals({ totals }: { totals: Overview["totals"] }) {
       <div>
         <dt>Success</dt>
         <dd>
-          <State state={successState(totals.success)}>{percent(totals.success)}</State>
+          <Success share={totals.success} />
         </dd>
       </div>
       <div>
@@ -85,6 +101,12 @@ function verdict(lines: readonly HealthLine[]): { state: HealthLine["state"]; te
 }
 
 function Health({ lines }: { lines: readonly HealthLine[] }) {
+  if (lines.length === 0)
+    return (
+      <Section title="Is the mesh well?">
+        <Empty title="Health is known of now only.">Press Now to see it. What hurt and what changed at that time stands beside.</Empty>
+      </Section>
+    );
   const { state, text } = verdict(lines);
   const ordered = [...lines].sort((one, other) => WORST.indexOf(one.state) - WORST.indexOf(other.state));
   return (
@@ -100,8 +122,8 @@ function Health({ lines }: { lines: readonly HealthLine[] }) {
               <p class="line-title">
                 {line.title} <span class="hidden">: {STATE_WORDS[line.state]}</span>
               </p>
-              {line.detail ? <p class="quiet">{line.detail}</p> : null}
-              {line.hint && line.state !== "ok" ? <p class="hint">{line.hint}</p> : null}
+              {line.detail ? <p class="quiet">{sentence(line.detail)}</p> : null}
+              {line.hint && line.state !== "ok" ? <p class="hint">{advice(line.hint)}</p> : null}
             </div>
           </li>
         ))}
@@ -110,39 +132,45 @@ function Health({ lines }: { lines: readonly HealthLine[] }) {
   );
 }
 
-/** The server names what hurts; how its numbers are written follows from that. */
-export function painNumber(what: string, value: number | null): string {
-  if (/success|fail/i.test(what)) return percent(value);
-  if (/p50|p95|p99|latency/i.test(what)) return milliseconds(value);
-  return value === null ? NOTHING : value.toLocaleString("en", { maximumFractionDigits: 1 });
-}
-
 function Pains({ pains }: { pains: readonly Pain[] }) {
   return (
     <Section title="What hurts" note="against the hour before">
       {pains.length === 0 ? (
-        <Empty title="Nothing hurts.">No workload fails or slows more than it did before. Those with the most traffic are under Deployments.</Empty>
+        <Empty title="Nothing hurts.">No workload fails, and none is slower than it was. Those with the most traffic stand first under Deployments.</Empty>
       ) : (
         <ul class="lines">
           {pains.map((pain) => (
-            <li key={`${pain.kind}/${pain.namespace}/${pain.name}/${pain.what}`}>
-              <State state={/success|fail/i.test(pain.what) ? successState(pain.value) : "warn"} />
-              <div class="grow">
-                <p class="line-title">
-                  <a href={to(pathOf(pain))}>{pain.name}</a> <span class="quiet">in {pain.namespace}</span>
-                </p>
-                <p class="quiet">{pain.what}</p>
-              </div>
-              <p class="before">
-                <strong>{painNumber(pain.what, pain.value)}</strong>
-                <span class="quiet">before: {painNumber(pain.what, pain.before)}</span>
-              </p>
-            </li>
+            <PainLine key={`${pain.kind}/${pain.namespace}/${pain.name}/${pain.what}/${pain.detail ?? ""}`} pain={pain} />
           ))}
         </ul>
       )}
     </Section>
   );
+}
+
+function PainLine({ pain }: { pain: Pain }) {
+  const { title, write } = painOf(pain.what);
+  return (
+    <li>
+      <State state={pain.what === "success" ? successState(pain.value) : "warn"} />
+      <div class="grow">
+        <p class="line-title">
+          <Link to={pain} /> <span class="quiet">in {pain.namespace}</span>
+        </p>
+        <p class="quiet">{sentence(pain.detail ?? title)}</p>
+      </div>
+      <p class="before">
+        <strong>
+          {write(pain.value)} <span class="quiet">{title}</span>
+        </strong>
+        {pain.before === null ? null : <span class="quiet">before: {write(pain.before)}</span>}
+      </p>
+    </li>
+  );
+}
+
+function Link({ to: named }: { to: Named }) {
+  return hasPage(named.kind) ? <a href={to(pathOf(named))}>{named.name}</a> : <span>{named.name}</span>;
 }
 
 const FIRST_CHANGES = 40;
@@ -163,10 +191,12 @@ function Changes({ changes }: { changes: readonly Change[] }) {
               </button>
               <div>
                 <p class="line-title">
-                  <span class="tag">{kindOf(change.kind).one}</span> <a href={to(pathOf(change))}>{change.name}</a>{" "}
-                  <span class="quiet">{change.namespace ? `in ${change.namespace}` : ""}</span> {change.what}
+                  <span class="tag">{kindOf(change.kind).one}</span> <Link to={change} />{" "}
+                  <span class="quiet">{change.namespace ? `in ${change.namespace}` : ""}</span>
                 </p>
-                {change.detail ? <p class="quiet">{change.detail}</p> : null}
+                <p class="quiet">
+                  {change.what}: {change.detail}
+                </p>
               </div>
             </li>
           ))}

@@ -23,7 +23,7 @@ export function ProfileEditor({ namespace, service }: Props) {
   return (
     <Section title="ServiceProfile" note="routes, retries and time-outs of this Service">
       <Polled poll={poll} what="the profile">
-        {(found) => <Editor key={found.profile} found={found} url={url} service={service} saved={poll.again} />}
+        {(found) => <Editor key={found.profile ?? ""} found={found} url={url} service={service} saved={poll.again} />}
       </Polled>
     </Section>
   );
@@ -51,7 +51,7 @@ async function put(url: string, profile: string): Promise<Result> {
 }
 
 function Editor({ found, url, service, saved }: { found: Profile; url: string; service: string; saved: () => void }) {
-  const [text, setText] = useState(found.exists ? found.profile : found.suggested);
+  const [text, setText] = useState(found.profile ?? found.suggested);
   const [result, setResult] = useState<Result | null>(null);
   const [isSaving, setSaving] = useState(false);
   const save = async (event: Event) => {
@@ -67,7 +67,7 @@ function Editor({ found, url, service, saved }: { found: Profile; url: string; s
       <p class="quiet">
         {found.exists
           ? `${service} has this profile.`
-          : `${service} has no profile yet. This one is made from what is known of its traffic; change it as you need.`}
+          : `${service} has no profile yet. This is a beginning: name the routes that you want to be counted apart.`}
       </p>
       <label class="field wide">
         Profile (YAML)
@@ -90,7 +90,7 @@ function Editor({ found, url, service, saved }: { found: Profile; url: string; s
         <button type="submit" class="primary" disabled={isSaving}>
           <Icon name="edit" /> {isSaving ? "Saving …" : found.exists ? "Save" : "Make the profile"}
         </button>
-        {found.exists && found.suggested ? (
+        {found.exists && found.suggested !== found.profile ? (
           <button type="button" onClick={() => setText(found.suggested)}>
             Take the suggested one
           </button>

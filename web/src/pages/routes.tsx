@@ -1,6 +1,6 @@
 /** Health, volume and latency of each route of the Services that have routes. */
 
-import { address } from "../api/client";
+import { address, sentence } from "../api/client";
 import { usePoll } from "../api/poll";
 import type { RouteRow } from "../api/types";
 import { Page } from "../parts/page";
@@ -16,9 +16,9 @@ const WORDS = [
   ["to", "To the Service", "any"],
 ] as const;
 
-export function RoutesPage({ namespace: fixed }: { namespace: string }) {
+export function RoutesPage() {
   const { query } = place.value;
-  const [namespace, name, target] = [fixed || (query.get("namespace") ?? ""), query.get("name") ?? "", query.get("to") ?? ""];
+  const [namespace, name, target] = [query.get("namespace") ?? "", query.get("name") ?? "", query.get("to") ?? ""];
   const kind = query.get("kind") ?? "service";
   const url = address("/api/routes", { namespace, kind, name, to: target, at: at.value, window: range.value.window });
   const poll = usePoll<{ rows: RouteRow[]; notes?: string[] }>(url, at.value === null ? everySeconds() : 0);
@@ -35,7 +35,7 @@ export function RoutesPage({ namespace: fixed }: { namespace: string }) {
               <option value="daemonset">DaemonSets</option>
             </select>
           </label>
-          {WORDS.filter(([word]) => !(fixed && word === "namespace")).map(([word, label, hint]) => (
+          {WORDS.map(([word, label, hint]) => (
             <label class="field" key={word}>
               {label}
               <input
@@ -54,7 +54,7 @@ export function RoutesPage({ namespace: fixed }: { namespace: string }) {
               inUrl=""
               empty={
                 <Empty title="No route has numbers.">
-                  {notes?.join(" ") ||
+                  {notes?.map(sentence).join(" ") ||
                     "Routes are counted for Services with a ServiceProfile or an HTTPRoute. Open a Service and its Profile tab to make one."}
                 </Empty>
               }

@@ -1,13 +1,12 @@
 /** Who calls whom: one namespace or the whole mesh. */
 
 import { useState } from "preact/hooks";
-import { address } from "../api/client";
+import { address, sentence } from "../api/client";
 import { usePoll } from "../api/poll";
 import type { Edge, Topology, TopologyNode } from "../api/types";
-import { milliseconds, percent, plural, rate } from "../format";
+import { milliseconds, plural, rate } from "../format";
 import { kindOf, pathOf } from "../kinds";
-import { successState } from "../health";
-import { Secured, State } from "../parts/icons";
+import { Secured, State, Success } from "../parts/icons";
 import { Page } from "../parts/page";
 import { Empty, Polled } from "../parts/states";
 import { EdgeTable } from "../parts/tables";
@@ -45,6 +44,7 @@ export function TopologyPage() {
         {(found) =>
           found.nodes.length === 0 ? (
             <Empty title="There is no workload to show.">
+              {sentence(found.note ?? "")}{" "}
               {namespace
                 ? `${namespace} has no running workload, or none that the mesh has seen. Look at the whole mesh.`
                 : "Mesh a workload and send it a request: kubectl annotate namespace NAME linkerd.io/inject=enabled, then restart its pods."}
@@ -153,7 +153,7 @@ function About({ topology, closed, point }: { topology: Topology; closed: Readon
     return (
       <p class="about">
         <strong>{node.name}</strong> <span class="quiet">{kindOf(node.kind).one}</span>
-        <State state={successState(node.success)}>{percent(node.success)}</State>
+        <Success share={node.success} />
         <span>{rate(node.rps)} req/s</span>
         <span>P99 {milliseconds(node.p99)}</span>
         {node.meshed === false ? <State state="warn">no proxy</State> : null}
@@ -167,7 +167,7 @@ function About({ topology, closed, point }: { topology: Topology; closed: Readon
         {nameOf(link.src)} → {nameOf(link.dst)}
       </strong>
       <Secured secured={link.secured} reason={link.reason} />
-      <State state={successState(link.success)}>{percent(link.success)}</State>
+      <Success share={link.success} />
       <span>{rate(link.rps)} req/s</span>
       <span>P99 {milliseconds(link.p99)}</span>
       <span>{link.tcp ?? 0} connections</span>

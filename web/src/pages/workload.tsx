@@ -1,18 +1,18 @@
 /** All of one object: who calls it, whom it calls, its pods, routes, edges, certificates, requests. */
 
-import { address } from "../api/client";
+import { address, sentence } from "../api/client";
 import { usePoll } from "../api/poll";
 import type { Row, Workload } from "../api/types";
-import { count, meshed, milliseconds, percent, rate } from "../format";
-import { meshedState, successState } from "../health";
+import { count, meshed, milliseconds, rate } from "../format";
+import { meshedState } from "../health";
 import type { Kind } from "../kinds";
-import { State } from "../parts/icons";
+import { State, Success } from "../parts/icons";
 import { HistoryCharts } from "../parts/history";
 import { columnsOf, rowKey, rowText } from "../parts/columns";
 import { Page, Section } from "../parts/page";
 import { Empty, Polled } from "../parts/states";
 import { Table } from "../parts/table";
-import { CertificateTable, EdgeTable, End, RouteTable } from "../parts/tables";
+import { CertificateTable, EdgeTable, RouteTable } from "../parts/tables";
 import { Tabs, type Tab } from "../parts/tabs";
 import { to } from "../router";
 import { everySeconds, session } from "../session";
@@ -54,13 +54,13 @@ export function WorkloadPage({ kind, namespace, name }: Props) {
   );
 }
 
-function Tiles({ row, kind }: { row: Row; kind: Kind }) {
+function Tiles({ row }: { row: Row }) {
   return (
     <dl class="tiles">
       <div>
         <dt>Success</dt>
         <dd>
-          <State state={successState(row.success)}>{percent(row.success)}</State>
+          <Success share={row.success} />
         </dd>
       </div>
       <Tile name="Requests / s" value={rate(row.rps)} />
@@ -68,7 +68,7 @@ function Tiles({ row, kind }: { row: Row; kind: Kind }) {
       <Tile name="P95" value={milliseconds(row.p95)} />
       <Tile name="P99" value={milliseconds(row.p99)} />
       <Tile name="TCP connections" value={count(row.tcp)} />
-      {kind.kind === "service" ? null : (
+      {row.pods === null ? null : (
         <div>
           <dt>Meshed pods</dt>
           <dd>
@@ -95,7 +95,7 @@ function Found({ found, kind, namespace, name }: Props & { found: Workload }) {
     { id: "history", title: "History", show: () => <HistoryCharts kind={kind.kind} namespace={namespace} name={name} /> },
     { id: "routes", title: "Routes", count: found.routes.length, show: () => <Routes found={found} kind={kind} name={name} /> },
   ];
-  if (kind.kind !== "service") {
+  if (kind.kind !== "service" && kind.kind !== "trafficsplit") {
     tabs.push(
       { id: "pods", title: "Pods", count: found.pods.length, show: () => <Pods found={found} name={name} /> },
       { id: "certificates", title: "Certificates", count: found.certificates.length, show: () => <Certificates found={found} /> },
@@ -110,21 +110,23 @@ function Found({ found, kind, namespace, name }: Props & { found: Workload }) {
   }
   return (
     <>
-      <Tiles row={found.row} kind={kind} />
-      {found.unmeshedSources.length > 0 ? <Unmeshed found={found} namespace={namespace} /> : null}
+      <Tiles row={found.row} />
+      {found.unmeshedSources.length > 0 ? <Unmeshed found={found} /> : null}
       <Tabs tabs={tabs} label={`Views of ${name}`} />
     </>
   );
 }
 
-function Unmeshed({ found, namespace }: { found: Workload; namespace: string }) {
+function Unmeshed({ found }: { found: Workload }) {
   return (
     <div class="stale">
-      <State state="warn">Called without a proxy, so without mutual TLS, by</State>
-      {found.unmeshedSources.map((source) => (
-        <End key={`${source.kind}/${source.namespace}/${source.name}`} end={source} near={namespace} />
+      <State state="warn">Called without mutual TLS</State>
+      {found.unmeshedSources.map(({ port, rps, tcp, reason }) => (
+        <span key={`${port} ${reason}`}>
+          {rps ? `${rate(rps)} requests/s` : `${count(tcp)} connections`} at port {port} ({reason.replaceAll("_", " ")})
+        </span>
       ))}
-      <span class="quiet">To mesh one: kubectl get deploy NAME -o yaml | tulle inject - | kubectl apply -f -</span>
+      <span class="quiet">Callers without a proxy have no name here. To mesh one: kubectl get deploy NAME -o yaml | tulle inject - | kubectl apply -f -</span>
     </div>
   );
 }
@@ -138,6 +140,11 @@ function Traffic({ found, name }: { found: Workload; name: string }) {
       <Section title="Outbound" note="whom it calls">
         <Peers label="Outbound" rows={found.outbound} empty={`${name} has called nobody in this time, or has no proxy.`} />
       </Section>
+      {found.leaves?.length ? (
+        <Section title="Traffic split" note="the leaves and their weights">
+          <Table label="Leaves" columns={columnsOf({ kind: "trafficsplit" })} rows={found.leaves} keyOf={rowKey} empty={null} />
+        </Section>
+      ) : null}
       <Section title="Edges" note="open connections">
         <EdgeTable
           edges={found.edges}
@@ -172,6 +179,7 @@ function Routes({ found, kind, name }: { found: Workload; kind: Kind; name: stri
         inUrl="routes"
         empty={
           <Empty title="No route has numbers.">
+            {found.routesNotes?.map(sentence).join(" ")}{" "}
             {kind.kind === "service"
               ? "Make a ServiceProfile in the Profile tab, or an HTTPRoute; then each route is counted apart."
               : `Routes are counted for Services that have a ServiceProfile or an HTTPRoute; ${name} calls none, or has called none in this time.`}

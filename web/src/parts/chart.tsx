@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { Num } from "../api/types";
+import { clock, dateTime } from "../format";
 import { isDark } from "../theme";
 import { show } from "../time";
 import { colour } from "./colours";
@@ -26,13 +27,13 @@ interface Props {
 const HEIGHT = 150;
 const together = uPlot.sync("time");
 
-function axis(format?: (value: Num) => string): uPlot.Axis {
+function axis(format: (value: Num) => string): uPlot.Axis {
   return {
     stroke: () => colour("--quiet"),
     grid: { stroke: () => colour("--line"), width: 1 },
     ticks: { stroke: () => colour("--line"), width: 1, size: 4 },
     font: "11px system-ui, sans-serif",
-    ...(format ? { size: 58, values: (_: uPlot, splits: number[]) => splits.map((value) => format(value)) } : {}),
+    values: (_: uPlot, splits: number[]) => splits.map((value) => format(value)),
   };
 }
 
@@ -47,9 +48,12 @@ function options({ lines, format, ceiling }: Props, width: number, marked: { cur
           ceiling === undefined ? [0, high > 0 ? high * 1.08 : 1] : [Math.min(low ?? ceiling, ceiling - 0.02), ceiling],
       },
     },
-    axes: [axis(), axis(format)],
+    axes: [
+      { ...axis((value) => clock(value ?? 0).slice(0, 5)), space: 60 },
+      { ...axis(format), size: 58 },
+    ],
     series: [
-      { value: (_, value: number | null) => (value === null ? "–" : new Date(value * 1000).toLocaleTimeString()) },
+      { value: (_, value: number | null) => (value === null ? "–" : dateTime(value)) },
       ...lines.map((line) => ({
         label: line.title,
         stroke: () => colour(line.colour),

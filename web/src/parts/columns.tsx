@@ -2,10 +2,10 @@
 
 import type { Row } from "../api/types";
 import { bytes, count, meshed, milliseconds, percent, rate } from "../format";
-import { meshedState, successState } from "../health";
+import { meshedState } from "../health";
 import { kindOf, pathOf } from "../kinds";
 import { to } from "../router";
-import { State } from "./icons";
+import { State, Success } from "./icons";
 import { Sparkline } from "./sparkline";
 import type { Column } from "./table";
 
@@ -59,7 +59,7 @@ const SUCCESS: Column<Row> = {
   isNumber: true,
   hint: "Share of requests that did not fail",
   by: (row) => row.success,
-  cell: (row) => <State state={successState(row.success)}>{percent(row.success)}</State>,
+  cell: (row) => <Success share={row.success} />,
 };
 
 function number(id: "rps" | "tcp", title: string, hint: string, format: (value: Row["rps"]) => string): Column<Row> {
@@ -98,26 +98,23 @@ const TCP: readonly Column<Row>[] = [
   },
 ];
 
-const SPARKS: readonly Column<Row>[] = [
-  {
-    id: "spark-rps",
-    title: "Requests",
-    cell: (row) => (row.spark ? <Sparkline values={row.spark.rps} label={`Requests per second of ${row.name}`} format={rate} /> : null),
-  },
-  {
-    id: "spark-success",
-    title: "Success",
-    cell: (row) =>
-      row.spark ? (
-        <Sparkline values={row.spark.success} label={`Success rate of ${row.name}`} format={(value) => percent(value)} ceiling={1} />
-      ) : null,
-  },
-  {
-    id: "spark-p99",
-    title: "P99",
-    cell: (row) => (row.spark ? <Sparkline values={row.spark.p99} label={`P99 of ${row.name}`} format={milliseconds} /> : null),
-  },
-];
+/** Beside its number, the way that it came. */
+function withSpark(column: Column<Row>): Column<Row> {
+  const { id, title, cell } = column;
+  if (id !== "rps" && id !== "success" && id !== "p99") return column;
+  const format = { rps: rate, success: (value: Row["rps"]) => percent(value), p99: milliseconds }[id];
+  return {
+    ...column,
+    cell: (row) => (
+      <span class={`with-spark of-${id}`}>
+        {row.spark ? (
+          <Sparkline values={row.spark[id]} label={`${title} of ${row.name}`} format={format} {...(id === "success" ? { ceiling: 1 } : {})} />
+        ) : null}
+        {cell(row)}
+      </span>
+    ),
+  };
+}
 
 const SPLIT: readonly Column<Row>[] = [
   { id: "apex", title: "Apex", by: (row) => row.apex, cell: (row) => row.apex ?? "–" },
@@ -139,9 +136,8 @@ export function columnsOf({ kind, withNamespace, withKind, withSparks }: Shape):
   if (withNamespace && kind !== "namespace") columns.push(NAMESPACE);
   if (kind === "pod") columns.push(STATUS);
   if (kind === "trafficsplit") columns.push(...SPLIT);
-  else if (kind !== "service") columns.push(MESHED);
-  columns.push(...NUMBERS);
-  if (withSparks) columns.push(...SPARKS);
+  else if (kind !== "service" && kind !== "peer") columns.push(MESHED);
+  columns.push(...(withSparks ? NUMBERS.map(withSpark) : NUMBERS));
   if (kind !== "trafficsplit") columns.push(...TCP);
   return columns;
 }

@@ -1,8 +1,9 @@
 /** Signs that tell a state by shape, so that colour is never alone. */
 
 import type { JSX } from "preact";
-import type { HealthState } from "../api/types";
-import { STATE_WORDS } from "../health";
+import type { HealthState, Num } from "../api/types";
+import { NOTHING, percent } from "../format";
+import { STATE_WORDS, successState } from "../health";
 
 const PATHS: Record<string, JSX.Element> = {
   ok: <path d="M3.500 8.500l3 3 6-7" />,
@@ -49,6 +50,12 @@ export function State({ state, children }: { state: HealthState; children?: prea
       {children}
     </span>
   );
+}
+
+/** A success rate; one that is not known is no state at all. */
+export function Success({ share, digits }: { share: Num | undefined; digits?: number }) {
+  if (share === null || share === undefined) return <>{NOTHING}</>;
+  return <State state={successState(share)}>{percent(share, digits)}</State>;
 }
 
 export function Secured({ secured, reason }: { secured: boolean | null; reason: string }) {

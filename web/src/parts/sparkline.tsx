@@ -5,7 +5,7 @@ import uPlot from "uplot";
 import type { Num } from "../api/types";
 import { colour } from "./colours";
 
-const WIDTH = 92;
+const WIDTH = 60;
 const HEIGHT = 22;
 const WAY = 2; // pixels kept free above and below, so that no line is cut
 

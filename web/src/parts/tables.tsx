@@ -2,12 +2,12 @@
 
 import type { ComponentChildren } from "preact";
 import type { Certificate, Edge, Ref, RouteRow } from "../api/types";
-import { count, dateTime, milliseconds, percent, rate, until } from "../format";
-import { certificateState, successState } from "../health";
+import { count, dateTime, milliseconds, rate, until } from "../format";
+import { certificateState } from "../health";
 import { kindOf, pathOf } from "../kinds";
 import { to } from "../router";
 import { now } from "../time";
-import { Secured, State } from "./icons";
+import { Secured, State, Success } from "./icons";
 import { Table, type Column } from "./table";
 
 export function End({ end, near }: { end: Ref; near?: string }) {
@@ -50,7 +50,7 @@ function edgeColumns(near: string | undefined): Column<Edge>[] {
       title: "Success",
       isNumber: true,
       by: (edge) => edge.success,
-      cell: (edge) => <State state={successState(edge.success)}>{percent(edge.success)}</State>,
+      cell: (edge) => <Success share={edge.success} />,
     },
     { id: "p99", title: "P99", isNumber: true, by: (edge) => edge.p99, cell: (edge) => milliseconds(edge.p99) },
     { id: "tcp", title: "TCP", isNumber: true, by: (edge) => edge.tcp, cell: (edge) => count(edge.tcp) },
@@ -85,7 +85,7 @@ const ROUTES: readonly Column<RouteRow>[] = [
     title: "Success",
     isNumber: true,
     by: (row) => row.success,
-    cell: (row) => <State state={successState(row.success)}>{percent(row.success)}</State>,
+    cell: (row) => <Success share={row.success} />,
   },
   { id: "rps", title: "Req/s", isNumber: true, by: (row) => row.rps, cell: (row) => rate(row.rps) },
   { id: "p50", title: "P50", isNumber: true, by: (row) => row.p50, cell: (row) => milliseconds(row.p50) },

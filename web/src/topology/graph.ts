@@ -86,8 +86,18 @@ function joinedLink(src: string, dst: string, parts: readonly TopologyEdge[]): L
   };
 }
 
+function inNamespaces(nodes: readonly TopologyNode[]): Map<string, TopologyNode[]> {
+  const found = new Map<string, TopologyNode[]>();
+  for (const node of nodes) {
+    const inside = found.get(node.namespace);
+    if (inside) inside.push(node);
+    else found.set(node.namespace, [node]);
+  }
+  return found;
+}
+
 export function scene(topology: Topology, closed: ReadonlySet<string>): Scene {
-  const byNamespace = Map.groupBy(topology.nodes, ({ namespace }) => namespace);
+  const byNamespace = inNamespaces(topology.nodes);
   const nodes: SceneNode[] = [];
   const shownAs = new Map<string, string>();
   for (const [namespace, inside] of byNamespace) {

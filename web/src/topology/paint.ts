@@ -21,7 +21,7 @@ export interface Picture {
 
 const FONT = "system-ui, sans-serif";
 const TEXT_FROM = 0.38;
-const NUMBERS_FROM = 0.55;
+const NUMBERS_FROM = 0.75;
 const LABELS_FROM = 0.75;
 const DIM = 0.18;
 const STATE_COLOURS = { ok: "--ok", warn: "--warn", fail: "--fail", unknown: "--line-strong" } as const;
@@ -60,16 +60,13 @@ export function paint(context: CanvasRenderingContext2D, picture: Picture, ratio
   paintGroups(context, picture, view);
   paintLinks(context, picture, view);
   paintNodes(context, picture, view);
+  paintNames(context, picture, view);
   if (camera.scale >= LABELS_FROM || picture.near) paintLabels(context, picture, view);
   context.globalAlpha = 1;
 }
 
 function paintGroups(context: CanvasRenderingContext2D, { scene, layout, camera }: Picture, view: Box): void {
-  // Names of namespaces stay readable however far away one looks.
-  const size = Math.min(15 / Math.min(1, camera.scale), 64);
   context.lineWidth = 1 / Math.min(1, camera.scale);
-  context.textBaseline = "middle";
-  context.textAlign = "left";
   for (const name of scene.groups) {
     const box = layout.groups.get(groupId(name));
     if (!box || !overlap(box, view)) continue;
@@ -79,10 +76,38 @@ function paintGroups(context: CanvasRenderingContext2D, { scene, layout, camera 
     context.roundRect(box.x, box.y, box.width, box.height, 10);
     context.fill();
     context.stroke();
-    context.fillStyle = colour("--text");
-    context.font = `650 ${size}px ${FONT}`;
-    context.fillText(`▾ ${name}`, box.x + 12, box.y + Math.max(TITLE_HEIGHT, size) / 2 + 3, box.width - 24);
   }
+}
+
+/** Names of namespaces stay readable however far away one looks, above all lines. */
+function paintNames(context: CanvasRenderingContext2D, { scene, layout, camera }: Picture, view: Box): void {
+  const size = titleSize(camera.scale);
+  context.textBaseline = "middle";
+  context.textAlign = "left";
+  context.font = `650 ${size}px ${FONT}`;
+  for (const name of scene.groups) {
+    const box = layout.groups.get(groupId(name));
+    if (!box || !overlap(titleBox(box, camera.scale), view)) continue;
+    const { x, y, height } = titleBox(box, camera.scale);
+    const width = Math.min(box.width, context.measureText(`▾ ${name}`).width + size);
+    context.globalAlpha = 0.85;
+    context.fillStyle = colour("--card");
+    context.fillRect(x + 2, y + 2, width, height - 2);
+    context.globalAlpha = 1;
+    context.fillStyle = colour("--text");
+    context.fillText(`▾ ${name}`, x + size * 0.6, y + height / 2 + 1, box.width - size);
+  }
+}
+
+function titleSize(scale: number): number {
+  return Math.min(14 / Math.min(1, scale), 72);
+}
+
+/** Where a namespace's name stands and is clicked. */
+export function titleBox(box: Box, scale: number): Box {
+  const height = Math.max(TITLE_HEIGHT, titleSize(scale) * 1.3);
+  // What is higher than the place kept for it grows upwards, out of the frame.
+  return { x: box.x, y: box.y + TITLE_HEIGHT - height, width: box.width, height };
 }
 
 function isDimmed({ near, chosenLink }: Picture, link: Link): boolean {
@@ -172,7 +197,7 @@ function paintText(context: CanvasRenderingContext2D, node: SceneNode, box: Box,
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillStyle = colour("--text");
-  context.font = `600 13px ${FONT}`;
+  context.font = `600 ${hasNumbers ? 13 : 17}px ${FONT}`;
   const name = node.inside > 0 ? `▸ ${node.name}` : node.name;
   context.fillText(shortened(name), box.x + 12, box.y + (hasNumbers ? 15 : box.height / 2), box.width - 20);
   if (!hasNumbers) return;

@@ -2,19 +2,30 @@
 
 import { type Box, type Camera, contains, pan, type Point as Place, toPlane, zoom } from "./camera";
 import { groupId, type Link, neighbours } from "./graph";
-import { TITLE_HEIGHT } from "./layout";
-import { curve, paint } from "./paint";
+import { curve, paint, titleBox } from "./paint";
+import { type Painter, Snapshot } from "./snapshot";
 import type { Placed, Point } from "./view";
+
+interface Size {
+  width: number;
+  height: number;
+}
 
 const CLICK_PIXELS = 5;
 const LINK_PIXELS = 7;
 const KEY_PIXELS = 60;
+/** From here on a moved graph is shown as a picture, and drawn anew when it rests. */
+const MANY = 250;
+const REST_MS = 160;
 
 export class Stage {
   private placed: Placed | null = null;
   private camera: Camera = { x: 0, y: 0, scale: 1 };
   private pointed: Point | null = null;
   private frame = 0;
+  private rest = 0;
+  private isMoving = false;
+  private readonly snapshot = new Snapshot();
   private fingers = new Map<number, Place>();
   private began: Place | null = null;
   private readonly observer: ResizeObserver;
@@ -41,6 +52,7 @@ export class Stage {
     this.abort.abort();
     this.observer.disconnect();
     cancelAnimationFrame(this.frame);
+    window.clearTimeout(this.rest);
   }
 
   size(): { width: number; height: number } {
@@ -57,12 +69,25 @@ export class Stage {
     this.refresh();
   }
 
+  /** By hand: many times a second. */
+  private move(camera: Camera): void {
+    this.camera = camera;
+    this.isMoving = true;
+    window.clearTimeout(this.rest);
+    this.rest = window.setTimeout(() => {
+      this.isMoving = false;
+      this.refresh();
+    }, REST_MS);
+    this.frame ||= requestAnimationFrame(this.draw);
+  }
+
   zoomBy(factor: number): void {
     const { width, height } = this.size();
     this.look(zoom(this.camera, factor, { x: width / 2, y: height / 2 }));
   }
 
   refresh(): void {
+    this.snapshot.forget();
     this.frame ||= requestAnimationFrame(this.draw);
   }
 
@@ -74,10 +99,18 @@ export class Stage {
     const ratio = window.devicePixelRatio || 1;
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (this.canvas.width !== wide || this.canvas.height !== high) [this.canvas.width, this.canvas.height] = [wide, high];
-    paint(context, { ...this.placed, camera: this.camera, width, height, ...this.attention() }, ratio);
+    this.paintAll(context, this.placed, { width, height }, ratio);
     // For those who measure: how many pictures were drawn.
     this.canvas.dataset["frames"] = String(Number(this.canvas.dataset["frames"] ?? 0) + 1);
   };
+
+  private paintAll(context: CanvasRenderingContext2D, shown: Placed, size: Size, ratio: number): void {
+    const attention = this.attention();
+    const isMany = shown.scene.nodes.length + shown.scene.links.length / 4 > MANY;
+    const painter: Painter = (target, camera, whole) => paint(target, { ...shown, ...attention, ...whole, camera }, ratio);
+    if (this.isMoving && isMany) this.snapshot.show(context, this.camera, size, ratio, painter);
+    else painter(context, this.camera, size, ratio);
+  }
 
   private attention(): { near: ReadonlySet<string> | null; chosenLink: string | null } {
     const links = this.placed?.scene.links ?? [];
@@ -96,7 +129,7 @@ export class Stage {
     if (!event.ctrlKey && !event.metaKey && document.activeElement !== this.canvas) return;
     event.preventDefault();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    this.look(zoom(this.camera, Math.exp(-event.deltaY * lines * 0.0015), this.place(event)));
+    this.move(zoom(this.camera, Math.exp(-event.deltaY * lines * 0.0015), this.place(event)));
   };
 
   private onDown = (event: PointerEvent): void => {
@@ -116,9 +149,9 @@ export class Stage {
     const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
     if (other) {
       const factor = distance(now, other) / Math.max(1, distance(before, other));
-      this.look(zoom(this.camera, factor, other));
+      this.move(zoom(this.camera, factor, other));
     } else {
-      this.look(pan(this.camera, { x: now.x - before.x, y: now.y - before.y }));
+      this.move(pan(this.camera, { x: now.x - before.x, y: now.y - before.y }));
     }
   };
 
@@ -172,7 +205,7 @@ export class Stage {
     if (link) return { kind: "link", id: link.id };
     for (const name of scene.groups) {
       const box = layout.groups.get(groupId(name));
-      if (box && contains(title(box, this.camera.scale), place)) return { kind: "group", id: name };
+      if (box && contains(titleBox(box, this.camera.scale), place)) return { kind: "group", id: name };
     }
     return null;
   }
@@ -184,11 +217,6 @@ export class Stage {
       return src && dst && isNear(src, dst, place, reach);
     });
   }
-}
-
-/** The heading grows as one looks from further away. */
-function title(box: Box, scale: number): Box {
-  return { ...box, height: Math.min(box.height, TITLE_HEIGHT / Math.min(1, scale)) };
 }
 
 function distance(one: Place, other: Place): number {

@@ -89,7 +89,7 @@ export function GraphView({ topology, closed, focus, point, open }: Props) {
   const about = `The graph of ${topology.nodes.length} workloads and ${topology.edges.length} connections. Arrow keys move it, plus and minus zoom, 0 shows all. The same is in the table below.`;
   return (
     <div class="graph">
-      <canvas ref={canvas} tabIndex={0} role="img" aria-label={about} data-ready={placed ? "true" : "false"} />
+      <canvas ref={canvas} tabIndex={0} role="img" aria-label={about} data-ready={placed ? "true" : "false"} data-nodes={placed?.scene.nodes.length ?? 0} />
       {placed ? null : (
         <p class="graph-wait" role="status">
           {problem ? `The layout could not be made: ${problem}. The table below has the same.` : "Placing the workloads …"}
