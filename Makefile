@@ -34,10 +34,11 @@ fmt-check:
 	cargo fmt --all --check
 
 .PHONY: lint
-lint: setup fmt-check ## ruff, import contracts, sizes, clippy
+lint: setup fmt-check ## ruff, import contracts, sizes, clippy; types and eslint of the page
 	ruff check -q .
 	lint-imports
 	python tools/sizes.py
+	python tools/web.py lint
 	nice cargo clippy -q --locked --workspace --all-targets -- -D warnings
 
 .PHONY: types
@@ -56,6 +57,12 @@ test-rust: setup ## The proxy, the init program and their tests
 test-root: setup peers ## Tests in network namespaces of their own, as root, and those with others' programs
 	$(PYTEST) -m "root and not cluster"
 	nice cargo test -q --locked --workspace -- --ignored
+
+.PHONY: test-browser
+test-browser: ## The dashboard's page: vitest, then every view in a real Chromium
+	@python3 tools/prepare.py stubs web browser
+	python tools/web.py test
+	$(PYTEST) -m "browser"
 
 .PHONY: test-wire
 test-wire: prepare ## The control plane on kube-apiserver and etcd alone
@@ -87,15 +94,15 @@ bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the c
 
 .PHONY: web
 web: ## The dashboard's page: check it, then build it
-	@python3 tools/web.py check
-	@python3 tools/web.py
+	@python3 tools/web.py lint test build
 
 .PHONY: conformance
 conformance: setup peers ## HTTP/2 by h2spec, gRPC by Go's and Python's own libraries
 	nice cargo test -q --locked -p tulle-proxy --test wire -- --ignored
 
 .PHONY: wheel
-wheel: setup ## The Python distribution, charts included: dist/tulle-*.whl
+wheel: setup ## The Python distribution, charts and page included: dist/tulle-*.whl
+	@python3 tools/web.py
 	python tools/one_file.py --wheel
 
 .PHONY: cli

@@ -46,9 +46,9 @@ class Packer:
 
     def pack(self, image: description.Image) -> None:
         print(f"{image.tag}", file=sys.stderr, flush=True)
-        if image.generate is not None:
-            with process.step(image.generate):
-                process.run(sys.executable, str(ROOT / image.generate))
+        for script in image.generate:
+            with process.step(script):
+                process.run(sys.executable, str(ROOT / script))
         made = [self._base(image.base)]
         if image.wheels is not None:
             made.append(self._wheels(image.wheels))
@@ -124,7 +124,7 @@ def copy(source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     elif source.is_dir():
-        ignored = shutil.ignore_patterns("__pycache__", "*.pyi", ".stubs", ".gitkeep")
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyi", ".stubs", ".digest", ".gitkeep")
         shutil.copytree(
             source, target, ignore=ignored, copy_function=shutil.copyfile, dirs_exist_ok=True
         )

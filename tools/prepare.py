@@ -43,7 +43,12 @@ BENCH_PROGRAMS = {
     "nginx": "nginx-light",
     "wrk": "wrk",
 }
-TOOLCHAINS = {"cargo": "Rust (rustup.rs)", "go": "Go 1.24 or newer (go.dev)"}
+BROWSERS = ("chromium", "google-chrome")  # what the dashboard's tests can run in
+TOOLCHAINS = {
+    "cargo": "Rust (rustup.rs)",
+    "go": "Go 1.24 or newer (go.dev)",
+    "npm": "Node.js 20.19 or newer (nodejs.org)",
+}
 
 
 class Failed(Exception):
@@ -143,6 +148,16 @@ def stubs(stage: Stage) -> None:
     stage.run(VENV / "bin" / "python", "tools/stubs.py")
 
 
+def web(stage: Stage) -> None:
+    """The dashboard's page, as the files that its server hands out."""
+    stage.run(sys.executable, "tools/web.py")
+
+
+def browser(stage: Stage) -> None:
+    """The browser that the dashboard's tests run in."""
+    install(stage, [] if any(map(shutil.which, BROWSERS)) else ["chromium"])
+
+
 def kubernetes(stage: Stage) -> None:
     """The binaries of the local node: from the cache, the release servers, or built from source."""
     stage.run(VENV / "bin" / "python", "-m", "tulle.local.provision")
@@ -193,14 +208,16 @@ STAGES = (
     Stage("packages", (), 60, packages),
     Stage("python", ("packages",), 40, python),
     Stage("stubs", ("python",), 30, stubs),
+    Stage("web", ("packages",), 45, web),
     Stage("kubernetes", ("python",), 560, kubernetes),
     Stage("proxy", ("stubs",), 400, proxy),
-    Stage("images", ("proxy",), 60, images),
+    Stage("images", ("proxy", "web"), 60, images),
     # Only asked for by name.
+    Stage("browser", ("packages",), 40, browser),
     Stage("bench", ("proxy",), 60, bench),
     Stage("peers", ("packages",), 60, peers),
 )
-EVERYDAY = [stage.name for stage in STAGES if stage.name not in {"bench", "peers"}]
+EVERYDAY = [stage.name for stage in STAGES if stage.name not in {"browser", "bench", "peers"}]
 
 
 class Plan:

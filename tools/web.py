@@ -1,7 +1,8 @@
 """Builds the dashboard's page from web/ into src/tulle/viz/web/static, where the server finds it.
 
-    python tools/web.py            build it, unless nothing has changed
-    python tools/web.py check      types, eslint and vitest
+    python tools/web.py [build]    build it, unless nothing has changed
+    python tools/web.py lint       types and eslint
+    python tools/web.py test       vitest
 
 Node's packages and the bundle are kept in ~/.cache/tulle/web (TULLE_CACHE moves it), named by a
 digest of what they are made of, so that a fresh clone fetches and builds nothing that is known.
@@ -87,14 +88,16 @@ def build() -> None:
     shutil.copytree(kept, STATIC)
 
 
-def check() -> None:
+def check(what: str) -> None:
     put_modules()
-    run(WEB, "npm", "run", "--silent", "lint")
-    run(WEB, "npm", "run", "--silent", "test")
+    run(WEB, "npm", "run", "--silent", what)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["check"]:
-        check()
-    else:
-        build()
+    for asked in sys.argv[1:] or ["build"]:
+        if asked == "build":
+            build()
+        elif asked in ("lint", "test"):
+            check(asked)
+        else:
+            raise SystemExit(f"web: there is no {asked!r}; say build, lint or test")

@@ -80,7 +80,9 @@ def test_a_page_keeps_what_it_knew_when_the_server_fails(site, open_page):
 
 def test_a_workload_shows_all_that_is_known_of_it(site, open_page):
     page = open_page(site, WORKLOAD)
-    expect(page.get_by_role("region", name="Inbound").get_by_role("link", name="ui")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Inbound").get_by_role("link", name="ui")
+    ).to_be_visible()
     outbound = page.get_by_role("region", name="Outbound")
     expect(outbound.get_by_role("link", name="cart")).to_be_visible()
     edges = page.get_by_role("region", name="Edges").last
@@ -94,7 +96,9 @@ def test_a_workload_shows_all_that_is_known_of_it(site, open_page):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tabpanel").get_by_text(shown).first).to_be_visible()
     page.get_by_role("tab", name="Certificates").click()
-    expect(page.get_by_role("tabpanel").get_by_text(re.compile(r"in (19|20) h")).first).to_be_visible()
+    expect(
+        page.get_by_role("tabpanel").get_by_text(re.compile(r"in (19|20) h")).first
+    ).to_be_visible()
 
 
 def test_what_is_not_there_is_said(site, open_page):

@@ -15,10 +15,38 @@ SECONDS = 3
 LEAST_FRAMES = 30
 
 
+DRAGGED = """async (canvas, seconds) => {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const [x, y] = [left + width / 2, top + height / 2];
+  const at = (right, down) => ({
+    clientX: x + right, clientY: y + down, pointerId: 1, bubbles: true, button: 0, cancelable: true,
+  });
+  const send = (Kind, name, more) => canvas.dispatchEvent(new Kind(name, more));
+  canvas.setPointerCapture = () => {};
+  canvas.focus();
+  send(PointerEvent, "pointerdown", at(0, 0));
+  const rates = [];
+  const begin = performance.now();
+  let [last, step] = [begin, 0];
+  while (performance.now() - begin < seconds * 1000) {
+    step += 1;
+    send(PointerEvent, "pointermove", at(90 * Math.sin(step / 9), 40 * Math.cos(step / 7)));
+    send(WheelEvent, "wheel", { ...at(0, 0), deltaY: 40 * Math.sin(step / 25) });
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    rates.push(1000 / (now - last));
+    last = now;
+  }
+  return { drawn: Number(canvas.dataset.frames), asked: step, rates };
+}"""
+
+
 def great_mesh(shop):
     """As many workloads as a busy cluster has, calling mostly within their namespace."""
     chance = random.Random(7)
-    names = [f"deployment/team-{number % NAMESPACES}/service-{number}" for number in range(WORKLOADS)]
+    names = [
+        f"deployment/team-{number % NAMESPACES}/service-{number}" for number in range(WORKLOADS)
+    ]
     shop.workloads = {
         name: (chance.uniform(1, 90), chance.choice((1.0, 1.0, 0.999, 0.93)), 30.0, 2, 2)
         for name in names
@@ -72,29 +100,7 @@ def test_the_same_is_a_table(site, open_page):
 
 def frames(page, canvas):
     """Frames per second while the graph is dragged and zoomed without a pause."""
-    return canvas.evaluate(
-        """async (canvas, seconds) => {
-          const { left, top, width, height } = canvas.getBoundingClientRect();
-          const at = (x, y) => ({ clientX: left + x, clientY: top + y, pointerId: 1, bubbles: true, button: 0 });
-          canvas.setPointerCapture = () => {};
-          canvas.focus();
-          canvas.dispatchEvent(new PointerEvent("pointerdown", at(width / 2, height / 2)));
-          const rates = [];
-          const begin = performance.now();
-          let [last, step] = [begin, 0];
-          while (performance.now() - begin < seconds * 1000) {
-            step += 1;
-            canvas.dispatchEvent(new PointerEvent("pointermove", at(width / 2 + 90 * Math.sin(step / 9), height / 2 + 40 * Math.cos(step / 7))));
-            canvas.dispatchEvent(new WheelEvent("wheel", { ...at(width / 2, height / 2), deltaY: 40 * Math.sin(step / 25), cancelable: true }));
-            await new Promise(requestAnimationFrame);
-            const now = performance.now();
-            rates.push(1000 / (now - last));
-            last = now;
-          }
-          return { drawn: Number(canvas.dataset.frames), asked: step, rates };
-        }""",
-        SECONDS,
-    )
+    return canvas.evaluate(DRAGGED, SECONDS)
 
 
 def test_five_hundred_workloads_are_fluent(site_in, open_page):

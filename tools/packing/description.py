@@ -43,7 +43,7 @@ class Image:
     command: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     wheels: str | None = None  # a list of pinned wheels, relative to images/
-    generate: str | None = None  # a script that writes some of the files first
+    generate: tuple[str, ...] = ()  # scripts that write some of the files first
     binaries: tuple[str, ...] = ()  # Rust packages, put into /usr/lib/tulle
     files: tuple[Files, ...] = ()
 
@@ -78,7 +78,7 @@ def read_image(path: Path, version: str) -> Image:
         command=table.words("command"),
         environment=table.pairs("environment"),
         wheels=raw.pop("wheels", None),
-        generate=raw.pop("generate", None),
+        generate=table.words("generate"),
         binaries=table.words("binaries"),
         files=tuple(
             Files(entry["from"], entry["to"], entry.get("compile", False))
