@@ -11,6 +11,7 @@ from tulle.install.checks.facts import (
     install_questions,
     pre_questions,
 )
+from tulle.install.checks.injection import INJECTION
 from tulle.install.checks.kubernetes import API, EXTENSIONS, GATEWAY, PRE, VERSION
 from tulle.install.checks.model import Category
 from tulle.install.checks.proxies import (
@@ -36,12 +37,20 @@ CONTROL_PLANE = (*CLUSTER, EXISTENCE, CONFIG, CNI, IDENTITY, WEBHOOKS)
 CATEGORIES: dict[Scope, tuple[Category, ...]] = {
     Scope.PRE: (*CLUSTER, PRE),
     Scope.DEFINITIONS: (*CLUSTER, DEFINITIONS),
-    Scope.INSTALL: (*CONTROL_PLANE, CONTROL_VERSION, CONTROL_PROXY, HIGH_AVAILABILITY, EXTENSIONS),
+    Scope.INSTALL: (
+        *CONTROL_PLANE,
+        CONTROL_VERSION,
+        CONTROL_PROXY,
+        INJECTION,
+        HIGH_AVAILABILITY,
+        EXTENSIONS,
+    ),
     Scope.PROXY: (
         *CONTROL_PLANE,
         IDENTITY_DATA_PLANE,
         CONTROL_PROXY,
         DATA_PLANE,
+        INJECTION,
         HIGH_AVAILABILITY,
     ),
 }
