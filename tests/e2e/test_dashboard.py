@@ -195,16 +195,25 @@ def test_history_is_kept_by_the_dashboard_itself(dashboard: str, load: Cluster) 
 def test_tap_runs_in_the_page(dashboard: str, todo: Cluster) -> None:
     path = "/api/tap?namespace=default&kind=deployment&name=todoui"
     found: dict[str, Any] = {}
+    deadline = time.monotonic() + 60
     with urllib.request.urlopen(f"{dashboard}{path}", timeout=20) as stream:
-        visit(todo)
         for raw in stream:
             if raw.startswith(b"data: {"):
                 event = json.loads(raw.removeprefix(b"data: "))
                 if event.get("requestInitEvent", {}).get("path") == "/todos":
                     found = event
                     break
+                visit(todo)  # while Prometheus asks its proxy, so the tap is on
+            assert time.monotonic() < deadline, "the tap never showed the visit"
     assert found["requestInitEvent"]["method"] == "GET"
     assert found["proxyDirection"] == "OUTBOUND"
+
+
+def test_a_port_that_is_taken_is_named_or_given_way_to(dashboard: str, viz: Cluster) -> None:
+    taken = dashboard.rpartition(":")[2]
+    refused = viz.tulle("viz", "dashboard", "--show", "url", "-p", taken, check=False)
+    assert refused.code == 1
+    assert f"the port {taken} of this machine is taken" in refused.err
 
 
 def put(address: str, text: str, token: str | None) -> tuple[int, dict[str, Any]]:

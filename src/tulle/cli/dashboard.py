@@ -1,21 +1,29 @@
 """`tulle viz dashboard`: the dashboard on a port of this machine, until it is interrupted."""
 
 import asyncio
+import contextlib
+import errno
 import webbrowser
+from collections.abc import Awaitable, Callable
 
 import click
 
 from tulle import names
-from tulle.cli.target import Command, Target, failing, run, target
+from tulle.cli.target import Command, Failure, Target, failing, run, target
 from tulle.cli.viz_api import running_pod, viz_namespace
-from tulle.k8s.portforward import forwarded
+from tulle.k8s.portforward import Forward, forwarded
 
 PORT = 50750
 
 
 @click.command("dashboard", cls=Command)
 @click.option("--address", default="localhost", show_default=True, help="Where to listen.")
-@click.option("-p", "--port", default=PORT, show_default=True, help="0 takes any free one.")
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Where to listen: {PORT}, or any free one where that is taken; 0 is any free one.",
+)
 @click.option(
     "--show",
     type=click.Choice(["browser", "url"]),
@@ -24,7 +32,7 @@ PORT = 50750
 )
 @click.option("--viz-namespace", "given", help="Its namespace, if it is not found by its label.")
 @failing(OSError)
-def command(address: str, port: int, show: str, given: str | None) -> None:
+def command(address: str, port: int | None, show: str, given: str | None) -> None:
     """Open the dashboard."""
     try:
         run(_serve(target(), address, port, show == "browser", given))
@@ -33,16 +41,35 @@ def command(address: str, port: int, show: str, given: str | None) -> None:
 
 
 async def _serve(
-    place: Target, address: str, port: int, opens_browser: bool, given: str | None
+    place: Target, address: str, port: int | None, opens_browser: bool, given: str | None
 ) -> None:
-    async with await place.client() as client:
+    async with await place.client() as client, contextlib.AsyncExitStack() as stack:
         namespace = await viz_namespace(client, given)
         pod = await running_pod(client, namespace, names.WEB)
-        ports = forwarded(client, namespace, pod, names.WEB_PORT, address=address, local=port)
-        async with ports as forward:
-            url = f"http://{address}:{forward.port}"
-            click.echo(f"the dashboard is at {url}")
-            click.echo("press Ctrl-C to end", err=True)
-            if opens_browser and not await asyncio.to_thread(webbrowser.open, url):
-                click.echo(f"no browser was found; open {url} in one", err=True)
-            await asyncio.Event().wait()
+
+        async def forwarding(local: int) -> Forward:
+            ports = forwarded(client, namespace, pod, names.WEB_PORT, address=address, local=local)
+            return await stack.enter_async_context(ports)
+
+        forward = await _on_port(forwarding, port)
+        url = f"http://{address}:{forward.port}"
+        click.echo(f"the dashboard is at {url}")
+        click.echo("press Ctrl-C to end", err=True)
+        if opens_browser and not await asyncio.to_thread(webbrowser.open, url):
+            click.echo(f"no browser was found; open {url} in one", err=True)
+        await asyncio.Event().wait()
+
+
+async def _on_port(forwarding: Callable[[int], Awaitable[Forward]], port: int | None) -> Forward:
+    """A port that was asked for is taken or refused; the usual one gives way."""
+    try:
+        return await forwarding(PORT if port is None else port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    if port is not None:
+        raise Failure(
+            f"the port {port} of this machine is taken; give another by -p, or -p 0 for any"
+        )
+    click.echo(f"the port {PORT} is taken, so another is used", err=True)
+    return await forwarding(0)
