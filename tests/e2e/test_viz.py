@@ -194,7 +194,7 @@ def test_what_is_down_is_named(viz: Cluster) -> None:
         assert "is it running?" in failed.err
         check = viz.tulle("viz", "check", "--wait", "0s", check=False)
         assert check.code == 1
-        assert "× metrics-api answers, and reaches Prometheus" in check.out
+        assert "× metrics-api reaches Kubernetes and Prometheus" in check.out
         viz.kubectl("-n", "tulle-viz", "scale", "deployment/metrics-api", "--replicas=0")
         viz.until(
             lambda: "has no pod" in viz.tulle("viz", "stat", "deploy", check=False).err,

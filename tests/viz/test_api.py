@@ -76,10 +76,12 @@ async def test_check_compares_meshed_and_scraped(api, answers, add, new_pod):
     add(new_pod("a"))
     add(new_pod("b"))
     add(new_pod("c", meshed=False))
-    answers.samples = {r"sum\(up": [({}, 1)], "issuer_cert_ttl": [({}, 3600.0)]}
+    up = ({"namespace": "shop", "pod": "a"}, 1)
+    answers.samples = {r"sum\(up": [up], "issuer_cert_ttl": [({}, 3600.0)]}
     assert (await api.get("/api/check")).json() == {
         "meshed_pods": 2,
         "scraped_proxies": 1,
+        "unreached": ["shop/b"],
         "scrape_interval": "10s",
         "issuer_seconds_left": 3600.0,
     }

@@ -1,6 +1,7 @@
 """`tulle viz check`: is the extension there, does it run, and does it know the proxies?"""
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from tulle.cli.target import Command, Failure, Target, run, target
 from tulle.cli.viz_api import MetricsApi, viz_namespace, with_metrics_api
 from tulle.install.checks.facts import Facts, gather
 from tulle.install.checks.runner import judged
-from tulle.install.checks.viz import VIZ, VIZ_DATA_PLANE, viz_questions
+from tulle.install.checks.viz import VIZ, VIZ_DATA_PLANE, data_plane_questions, viz_questions
 from tulle.k8s.client import Client
 
 if TYPE_CHECKING:
@@ -24,32 +25,42 @@ Json = dict[str, Any]
 @click.command("check", cls=Command)
 @click.option("--proxy", is_flag=True, help="Does Prometheus reach every proxy, too?")
 @click.option("--wait", default="5m0s", help="How long to wait for what is still starting.")
-@click.option("-n", "--namespace", help="Taken for `tulle check`'s sake; it says nothing here.")
+@click.option("-n", "--namespace", help="Namespace whose proxies --proxy checks (all).")
 @click.option("--viz-namespace", "given", help="Namespace of viz.")
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", help="Form."
 )
 def command(proxy: bool, wait: str, namespace: str | None, given: str | None, output: str) -> None:
     """Check that viz is well."""
-    if not run(_check(target(), proxy, wait_seconds(wait), given, output)):
+    if not run(_check(target(), proxy, wait_seconds(wait), namespace, given, output)):
         sys.exit(1)
 
 
 async def _check(
-    place: Target, proxy: bool, seconds: float, given: str | None, output: str
+    place: Target,
+    proxy: bool,
+    seconds: float,
+    namespace: str | None,
+    given: str | None,
+    output: str,
 ) -> bool:
     table = Table(sys.stdout, short=output == "short", colour=has_colour())
     sections: list[Section] = []
     async with await place.client() as client:
         space = await _namespace(client, given)
 
-        async def metrics_api(_: Client) -> Json:
-            return await _self_check(place, space)
+        async def self_check(_: Client) -> Json:
+            return await _metrics_api(place, space, "/api/selfcheck", {})
 
-        asked = viz_questions(space, metrics_api)
+        async def scrapes(_: Client) -> Json:
+            params = {"namespace": namespace}
+            return await _metrics_api(place, space, "/api/check", params) if proxy else {}
+
+        asked = viz_questions(space, place.tulle_namespace, self_check, scrapes)
+        asked |= data_plane_questions() if proxy else {}
 
         async def ask() -> Facts:
-            return await gather(client, space, asked)
+            return await gather(client, space, asked, namespace)
 
         categories = (VIZ, VIZ_DATA_PLANE) if proxy else (VIZ,)
         pending = Spinner(sys.stderr)
@@ -73,9 +84,11 @@ async def _namespace(client: Client, given: str | None) -> str:
         return names.VIZ_NAMESPACE
 
 
-async def _self_check(place: Target, namespace: str) -> Json:
+async def _metrics_api(
+    place: Target, namespace: str, path: str, params: Mapping[str, str | None]
+) -> Json:
     async def ask(api: MetricsApi) -> Json:
-        return await api.get("/api/check", {})
+        return await api.get(path, params)
 
     try:
         return await with_metrics_api(place, namespace, ask)

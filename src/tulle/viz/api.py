@@ -16,7 +16,7 @@ from tulle.viz.edges import edges
 from tulle.viz.inventory import Inventory
 from tulle.viz.kinds import EDGE_KINDS, KINDS, SENDERS, Resource
 from tulle.viz.prometheus import Prometheus, PrometheusError
-from tulle.viz.queries import scraped
+from tulle.viz.queries import reached, scraped
 from tulle.viz.stat import BadRequest, Question, answer, as_json
 from tulle.viz.targets import target_groups
 
@@ -173,13 +173,20 @@ class Api:
         }
 
     async def _check(self, params: Params) -> Json:
-        """How many proxies there are, and how many of them Prometheus reaches."""
-        meshed = [pod for pod in self.inventory.pods() if self.inventory.is_meshed(pod)]
-        reached = await self.prometheus.query(scraped(""))
+        """How many proxies there are, and which of them Prometheus does not reach."""
+        namespace = _one(params, "namespace")
+        meshed = {
+            (pod.namespace, pod.name)
+            for pod in self.inventory.pods(namespace)
+            if self.inventory.is_meshed(pod) and not pod.has_ended
+        }
+        samples = await self.prometheus.query(reached(namespace))
         issuer = await self.prometheus.query("min(issuer_cert_ttl_seconds)")
+        found = {(s.labels.get("namespace", ""), s.labels.get("pod", "")) for s in samples}
         return {
-            "meshed_pods": sum(not pod.has_ended for pod in meshed),
-            "scraped_proxies": int(sum(sample.value for sample in reached)),
+            "meshed_pods": len(meshed),
+            "scraped_proxies": len(meshed & found),
+            "unreached": sorted(map("/".join, meshed - found)),
             "scrape_interval": await self.prometheus.scrape_interval(),
             "issuer_seconds_left": issuer[0].value if issuer else None,
         }

@@ -145,6 +145,12 @@ def edges(label: str) -> str:
     return f"sum({series}) by ({', '.join(dict.fromkeys(group))}) > 0"
 
 
+def reached(namespace: str) -> str:
+    """One sample for each proxy that Prometheus reaches, by namespace and pod."""
+    where = f",namespace={quoted(namespace)}" if namespace else ""
+    return f'sum(up{{job="linkerd-proxy"{where}}}) by (namespace, pod) > 0'
+
+
 def scraped(namespace: str) -> str:
     """How many proxies Prometheus reaches."""
     where = f",namespace={quoted(namespace)}" if namespace else ""

@@ -91,10 +91,10 @@ def _roots_current(facts: Facts) -> None:
 
 def _roots_not_expiring(facts: Facts) -> None:
     for root in _roots(facts):
-        _not_expiring(root, facts, ROOTS)
+        not_expiring(root, facts, ROOTS)
 
 
-def _not_expiring(certificate: x509.Certificate, facts: Facts, source: str) -> None:
+def not_expiring(certificate: x509.Certificate, facts: Facts, source: str) -> None:
     end = certificate.not_valid_after_utc
     if end - facts.now < SOON:
         days = (end - facts.now).days
@@ -113,7 +113,7 @@ def _issuer_current(facts: Facts) -> None:
 
 
 def _issuer_not_expiring(facts: Facts) -> None:
-    _not_expiring(_issuer(facts)[0], facts, ISSUER)
+    not_expiring(_issuer(facts)[0], facts, ISSUER)
 
 
 def _issuer_signed(facts: Facts) -> None:
@@ -143,7 +143,7 @@ def _injector_valid(facts: Facts) -> None:
 
 def _injector_not_expiring(facts: Facts) -> None:
     source = f"Secret {names.INJECTOR_TLS_SECRET}"
-    _not_expiring(load_certificates(_injector_text(facts), source)[0], facts, source)
+    not_expiring(load_certificates(_injector_text(facts), source)[0], facts, source)
 
 
 def _proxies_match(facts: Facts) -> None:
