@@ -1,8 +1,9 @@
-"""How long a pod takes from creation to Ready: plain, injected native, injected classic.
+"""How long a pod takes from creation to Ready: plain, injected native or classic, and by CNI.
 
 Usage: python bench/starts.py [--rounds N]; runs on the cluster of the current kubeconfig, in a
 namespace that it makes and deletes. Prints one JSON object: seconds per form, median and extremes.
-The three forms alternate, so drift of the machine meets all alike.
+The forms alternate, so drift of the machine meets all alike. Those by CNI need the plugin on the
+nodes (`tulle install-cni | kubectl apply -f -`); without it they are left out, and it says so.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import datetime as dt
 import json
 import statistics
 import subprocess
+import sys
 import time
 
 NAMESPACE = "bench-starts"
@@ -23,6 +25,14 @@ FORMS: dict[str, dict[str, str]] = {
     "classic": {
         "linkerd.io/inject": "enabled",
         "config.linkerd.io/proxy-enable-native-sidecar": "false",
+    },
+}
+BY_CNI: dict[str, dict[str, str]] = {
+    "cni": {"linkerd.io/inject": "enabled", "config.linkerd.io/cni-enabled": "true"},
+    "cni, native": {
+        "linkerd.io/inject": "enabled",
+        "config.linkerd.io/cni-enabled": "true",
+        "config.linkerd.io/proxy-enable-native-sidecar": "true",
     },
 }
 
@@ -64,13 +74,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
     rounds = parser.parse_args().rounds
+    forms = dict(FORMS)
+    if "tulle-cni" in kubectl("get", "daemonsets", "-A"):
+        forms |= BY_CNI
+    else:
+        print("starts: no DaemonSet tulle-cni, so the forms by CNI are left out", file=sys.stderr)
     kubectl("create", "namespace", NAMESPACE)
     try:
         time.sleep(1)  # its default service account
-        seen: dict[str, list[float]] = {form: [] for form in FORMS}
+        seen: dict[str, list[float]] = {form: [] for form in forms}
         for number in range(rounds):
-            for form, annotations in FORMS.items():
-                seen[form].append(ready_after(f"{form}-{number}", annotations))
+            for form, annotations in forms.items():
+                seen[form].append(ready_after(f"{form.replace(', ', '-')}-{number}", annotations))
     finally:
         kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     result = {

@@ -74,9 +74,20 @@ def test_a_classic_sidecar_comes_first_and_the_redirect_last(pod, settings) -> N
 @pytest.mark.parametrize("namespace", [ENABLED, CLASSIC])
 def test_the_application_waits_for_the_proxy(pod, settings, namespace) -> None:
     proxy = container(injected(pod, settings, namespace), "tulle-proxy")
-    assert proxy["lifecycle"] == {"postStart": {"exec": {"command": AWAIT}}}
+    assert proxy["lifecycle"]["postStart"] == {"exec": {"command": AWAIT}}
     assert "startupProbe" not in proxy
     assert "command" not in proxy
+
+
+def test_a_classic_proxy_stays_until_the_application_listens_no_more(pod, settings) -> None:
+    def hooks(namespace):
+        return container(injected(pod, settings, namespace), "tulle-proxy")["lifecycle"]
+
+    command = ["/usr/lib/tulle/tulle-init", "await-end", "--ports", "8080,9000"]
+    assert hooks(CLASSIC)["preStop"] == {"exec": {"command": command}}
+    assert "preStop" not in hooks(ENABLED), "the kubelet ends a native sidecar after the others"
+    asked = {**CLASSIC, "config.linkerd.io/pod-inbound-ports": "8000-9000"}
+    assert "preStop" not in hooks(asked), "a range is too much to ask about"
 
 
 def test_waiting_at_both_ends_by_annotation(annotated, settings) -> None:

@@ -6,6 +6,7 @@ use crate::log::{Format, Level, Log};
 use crate::rules::{Ports, Redirect, Settings, Subnet};
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,6 +16,8 @@ usage: tulle-init iptables [FLAG…]          redirect this pod's TCP traffic to
        tulle-init run -- PROGRAM [ARG…]     write key and CSR to $LINKERD2_PROXY_IDENTITY_DIR, then become PROGRAM
        tulle-init await [--port 4191] [--timeout 120s]   wait until the proxy is ready
        tulle-init sleep SECONDS             wait (as a preStop hook)
+       tulle-init await-end --ports LIST [--address IP]   wait until none of the application's ports is open
+                                            (as a preStop hook; the address is the pod's, by default)
        tulle-init cni install|check [--bin-dir DIR] [--net-dir DIR]
                                             keep this program in the node's networks as the CNI plugin
                                             tulle-cni until it is told to end; or say whether it is there
@@ -49,6 +52,7 @@ pub enum Command {
     Run(Vec<OsString>),
     Await { port: u16, timeout: Duration },
     Sleep(Duration),
+    AwaitEnd { address: IpAddr, ports: Vec<u16> },
     InstallPlugin(Folders),
     CheckPlugin(Folders),
 }
@@ -114,6 +118,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, ArgsE
         Some("iptables") => iptables(words.split_off(1)),
         Some("run") => run(words.split_off(1)),
         Some("await") => wait(words.split_off(1)),
+        Some("await-end") => await_end(words.split_off(1)),
         Some("sleep") => sleep(words.split_off(1)),
         Some("cni") => cni(words.split_off(1)),
         Some(other) => Err(ArgsError::UnknownTask(other.to_owned())),
@@ -141,6 +146,26 @@ fn wait(words: Vec<OsString>) -> Result<Command, ArgsError> {
         }
     }
     Ok(Command::Await { port, timeout })
+}
+
+fn await_end(words: Vec<OsString>) -> Result<Command, ArgsError> {
+    let (mut address, mut ports) = (pod_address(), Vec::new());
+    let mut parser = Parser::from_args(words);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("ports") => ports.append(&mut list(&mut parser, "ports", "a port")?),
+            Arg::Long("address") => address = parser.value()?.parse()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::AwaitEnd { address, ports })
+}
+
+/// The first of the pod's addresses, as the injector has the kubelet say them.
+fn pod_address() -> IpAddr {
+    let told = std::env::var("LINKERD2_PROXY_INBOUND_IPS").unwrap_or_default();
+    let first = told.split(',').next().and_then(|text| text.parse().ok());
+    first.unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
 fn sleep(words: Vec<OsString>) -> Result<Command, ArgsError> {

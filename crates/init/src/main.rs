@@ -5,6 +5,7 @@
 mod apply;
 mod args;
 mod cni;
+mod end;
 mod entry;
 mod log;
 mod ready;
@@ -57,6 +58,7 @@ fn run() -> Result<(), Error> {
         Command::Iptables(options) => apply::redirect(&options)?,
         Command::Run(program) => match entry::run(&program)? {},
         Command::Await { port, timeout } => ready::wait(port, timeout)?,
+        Command::AwaitEnd { address, ports } => end::wait(address, &ports),
         Command::Sleep(duration) => std::thread::sleep(duration),
         Command::InstallPlugin(folders) => cni::installer::install(&folders)?,
         Command::CheckPlugin(folders) => cni::installer::check(&folders)?,

@@ -34,7 +34,7 @@ def proxy(settings: Settings, *, component: str | None, inbound_ports: str, nati
         "resources": _resources(settings),
         "securityContext": _unprivileged(settings),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "lifecycle": _lifecycle(settings),
+        "lifecycle": _lifecycle(settings, "" if native or component else inbound_ports),
         "volumeMounts": _mounts(settings),
     }
     if native:
@@ -57,10 +57,12 @@ def _probe(settings: Settings, path: str, initial_delay_seconds: int) -> Json:
     return probe
 
 
-def _lifecycle(settings: Settings) -> Json:
+def _lifecycle(settings: Settings, awaited_ports: str) -> Json:
     """postStart holds back the next container until the proxy carries traffic.
 
-    A start-up probe would do so only at the kubelet's next tick, up to a second later.
+    A start-up probe would do so only at the kubelet's next tick, up to a second later. preStop: an
+    ordinary container gets its signal together with the application's, which may have a hook of
+    its own and go on serving; so the proxy stays until `awaited_ports` are closed.
     """
     hooks: Json = {}
     if settings.await_proxy:
@@ -69,6 +71,9 @@ def _lifecycle(settings: Settings) -> Json:
         hooks["postStart"] = {"exec": {"command": command}}
     if settings.wait_before_exit_seconds:
         command = [names.INIT_BINARY, "sleep", str(settings.wait_before_exit_seconds)]
+        hooks["preStop"] = {"exec": {"command": command}}
+    elif ports := ",".join(port for port in awaited_ports.split(",") if port.isdigit()):
+        command = [names.INIT_BINARY, "await-end", "--ports", ports]
         hooks["preStop"] = {"exec": {"command": command}}
     return hooks
 
