@@ -1,6 +1,7 @@
 """Pods redirected by the CNI plugin: no init container, no capability, and none missed unseen."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,24 @@ def test_a_pod_that_was_missed_says_so(plugged: Cluster, node_pid: int) -> None:
     plugins = [p["type"] for p in json.loads(networks[0].read_text())["plugins"]]
     assert "tulle-cni" not in plugins
     assert not (root / "opt/cni/bin/tulle-cni").exists()
-    plugged.apply(restricted(script_pod("missed", NAMESPACE, "print('ran')")))
+    native = {"config.linkerd.io/proxy-enable-native-sidecar": "true"}
+    script = "import time; print('ran', flush=True); time.sleep(3600)"
+    for name, annotations in (("missed", {}), ("strict", native)):
+        plugged.apply(restricted(script_pod(name, NAMESPACE, script, annotations=annotations)))
 
-    def is_told() -> bool:
-        said = plugged.kubectl(
-            "-n", NAMESPACE, "logs", "deploy/missed", "-c", "tulle-proxy", check=False
+    def log(name: str, container: str) -> str:
+        arguments = ("-n", NAMESPACE, "logs", f"deploy/{name}", "-c", container)
+        return plugged.kubectl(*arguments, check=False)
+
+    for name in ("missed", "strict"):
+        plugged.until(
+            lambda name=name: "this pod's traffic is not redirected" in log(name, "tulle-proxy"),
+            f"the proxy of {name} says why it does not start",
+            90,
         )
-        return "this pod's traffic is not redirected to its proxy" in said
-
-    plugged.until(is_told, "the proxy of the missed pod says why it does not start", 90)
-    ran = plugged.kubectl("-n", NAMESPACE, "logs", "deploy/missed", "-c", "script", check=False)
-    assert "ran" not in ran
+        (pod,) = plugged.get("pods", "-n", NAMESPACE, "-l", f"app={name}")["items"]
+        conditions = {c["type"]: c["status"] for c in pod["status"]["conditions"]}
+        assert conditions["Ready"] == "False"
+    assert "ran" not in log("strict", "script"), "after a native sidecar that failed, no app starts"
+    found = plugged.tulle("check", "--wait", "0s", check=False)
+    assert re.search(rf"without it \d+ pods such as {NAMESPACE}/", found.out)
