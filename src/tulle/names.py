@@ -33,6 +33,7 @@ CONFIG_CONFIGMAP: Final = "tulle-config"  # key `values`: the install's values, 
 TRUST_ROOTS_CONFIGMAP: Final = "tulle-identity-trust-roots"  # key `ca-bundle.crt`
 ISSUER_SECRET: Final = "tulle-identity-issuer"
 OVERRIDES_SECRET: Final = "tulle-config-overrides"
+VIZ_OVERRIDES_SECRET: Final = "viz-config-overrides"
 INJECTOR_TLS_SECRET: Final = "tulle-proxy-injector-k8s-tls"
 POLICY_VALIDATOR_TLS_SECRET: Final = "tulle-policy-validator-k8s-tls"
 INJECTOR_WEBHOOK_CONFIG: Final = "tulle-proxy-injector-webhook-config"

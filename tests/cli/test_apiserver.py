@@ -268,3 +268,41 @@ def test_uninstall_leaves_out_what_goes_with_its_namespace(cluster, kubectl, def
     assert done.returncode == 1
     assert done.stdout == ""
     assert "nothing of viz to uninstall" in done.stderr
+
+
+def test_viz_keeps_its_values_and_prunes_what_is_no_part_of_it(cluster, kubectl, installed):
+    def viz(*words):
+        done = cluster("viz", *words, "-L", "mesh", "--viz-namespace", "mesh-viz")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    without = cluster("viz", "upgrade", "-L", "mesh", "--viz-namespace", "mesh-viz")
+    assert without.returncode == 1
+    assert "tulle viz install" in without.stderr
+    kubectl("apply", "-f", "-", stdin=viz("install", "--set", "prometheus.retention=2h"))
+    try:
+        again = viz("upgrade")
+        assert "--storage.tsdb.retention.time=2h" in again
+        lines = kubectl("apply", "-f", "-", stdin=again).splitlines()
+        assert [line for line in lines if not line.endswith("unchanged")] == []
+        assert viz("prune") == ""
+        left = yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": "grafana",
+                    "namespace": "mesh-viz",
+                    "labels": {"linkerd.io/extension": "viz"},
+                },
+            }
+        )
+        kubectl("apply", "-f", "-", stdin=left)
+        kubectl("create", "namespace", "scraped")
+        scrapes = cluster("viz", "allow-scrapes", "-n", "scraped").stdout
+        kubectl("apply", "-f", "-", stdin=scrapes)
+        (found,) = yaml.safe_load_all(viz("prune"))
+        assert found["metadata"] == {"name": "grafana", "namespace": "mesh-viz"}
+        assert "retention.time=3h" in viz("upgrade", "--set", "prometheus.retention=3h")
+    finally:
+        kubectl("delete", "--wait=false", "-f", "-", stdin=cluster("viz", "uninstall").stdout)

@@ -17,12 +17,14 @@ COMMANDS = {
     "install": ("tulle.cli.viz_install", "Print the manifests of viz"),
     "list": ("tulle.cli.viz_list", "List the pods whose traffic can be tapped"),
     "profile": ("tulle.cli.viz_profile", "Print a ServiceProfile made from live requests"),
+    "prune": ("tulle.cli.viz_prune", "Print what an older version of viz left behind"),
     "routes": ("tulle.cli.routes", "Success, rate and latency of each route"),
     "stat": ("tulle.cli.stat", "Success, rate and latency of workloads"),
     "stat-inbound": ("tulle.cli.stat_inbound", "What workloads received, by Server and route"),
     "stat-outbound": ("tulle.cli.stat_outbound", "What workloads sent, by route and backend"),
     "tap": ("tulle.cli.tap", "Watch requests as they happen"),
     "top": ("tulle.cli.top", "The busiest paths, live"),
+    "upgrade": ("tulle.cli.viz_upgrade", "Print the manifests of viz anew, its values kept"),
     "uninstall": ("tulle.cli.viz_uninstall", "Print all of viz that an uninstall deletes"),
 }
 

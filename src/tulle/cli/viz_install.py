@@ -1,4 +1,4 @@
-"""`tulle viz install`: the manifests of metrics-api, Prometheus and their companions."""
+"""`tulle viz install`, `upgrade` and `prune`: what viz consists of, and what no longer."""
 
 from typing import Any
 
@@ -7,23 +7,29 @@ import click
 from tulle import names
 from tulle.cli.flags import helm_options
 from tulle.cli.install import require_definitions
-from tulle.cli.manifest import output_option, write
-from tulle.cli.target import Command, Target, failing, run, target
+from tulle.cli.manifest import minimal, output_option, write
+from tulle.cli.target import Command, Failure, Target, failing, run, target
+from tulle.cli.viz_uninstall import labelled
+from tulle.install.manifests import overrides
 from tulle.install.objects import decoded
 from tulle.install.plan import Given
 from tulle.install.stored_values import NoInstall, read_values
 from tulle.install.values import BadValue
-from tulle.install.viz import render, values_from
+from tulle.install.viz import render, stored_values, values_from
+from tulle.k8s.client import Client
 
 Json = dict[str, Any]
+Secrets = dict[str, dict[str, str]]
+
+namespace_option = click.option(
+    "--viz-namespace", default=names.VIZ_NAMESPACE, help=f"Its namespace ({names.VIZ_NAMESPACE})."
+)
 
 
 @click.command("install", cls=Command)
 @click.option("--ignore-cluster", is_flag=True, help="Ask no cluster anything.")
 @click.option("--ha", is_flag=True, help="Resources that hold under load, and replicas.")
-@click.option(
-    "--viz-namespace", default=names.VIZ_NAMESPACE, help=f"Its namespace ({names.VIZ_NAMESPACE})."
-)
+@namespace_option
 @helm_options
 @output_option
 @failing(BadValue, NoInstall)
@@ -33,7 +39,56 @@ def command(
     """Print the manifests of viz, for kubectl apply -f -."""
     place = target()
     control, secrets = ({}, {}) if ignore_cluster else run(_known(place, viz_namespace))
-    given = Given(
+    write(_rendered(place, viz_namespace, _given(place, ha, options), control, secrets), output)
+
+
+@click.command("upgrade", cls=Command)
+@click.option("--ha", is_flag=True, help="Resources that hold under load, and replicas.")
+@namespace_option
+@helm_options
+@output_option
+@failing(BadValue, NoInstall)
+def upgrade(ha: bool, viz_namespace: str, output: str, **options: Any) -> None:
+    """Print the manifests of viz anew, with the values of its install, for kubectl apply -f -."""
+    place = target()
+    control, secrets = run(_known(place, viz_namespace))
+    given, stored = _given(place, ha, options), _stored(secrets, viz_namespace)
+    write(_rendered(place, viz_namespace, given, control, secrets, stored), output)
+
+
+@click.command("prune", cls=Command)
+@namespace_option
+@helm_options
+@output_option
+@failing(BadValue, NoInstall)
+def prune(viz_namespace: str, output: str, **options: Any) -> None:
+    """Print what carries the label of viz and is not part of it, for kubectl delete -f -."""
+    place = target()
+    control, secrets = run(_known(place, viz_namespace))
+    given, stored = _given(place, False, options), _stored(secrets, viz_namespace)
+    wanted = _rendered(place, viz_namespace, given, control, secrets, stored)
+    known = {_key(item) for item in wanted}
+
+    async def present() -> list[Json]:
+        async with await place.client() as client:
+            return await labelled(client)
+
+    left = [item for item in run(present()) if _key(item) not in known]
+    # What `allow-scrapes` wrote beside the workloads is no part of the install, but it is wanted.
+    write((minimal(item) for item in left if _is_within(item, viz_namespace)), output)
+
+
+def _is_within(item: Json, namespace: str) -> bool:
+    return item["metadata"].get("namespace", namespace) in (namespace, "kube-system")
+
+
+def _key(item: Json) -> tuple[str, str, str]:
+    metadata = item["metadata"]
+    return str(item["kind"]), str(metadata.get("namespace", "")), str(metadata["name"])
+
+
+def _given(place: Target, ha: bool, options: Json) -> Given:
+    return Given(
         high_availability=ha,
         files=options["files"],
         settings=options["settings"],
@@ -41,19 +96,46 @@ def command(
         contents=options["contents"],
         flags={"linkerdNamespace": place.tulle_namespace},
     )
-    write(render(values_from(given, control), viz_namespace, secrets), output)
 
 
-async def _known(place: Target, namespace: str) -> tuple[Json, dict[str, dict[str, str]]]:
+def _rendered(
+    place: Target,
+    namespace: str,
+    given: Given,
+    control: Json,
+    secrets: Secrets,
+    stored: Json | None = None,
+) -> list[Json]:
+    values = values_from(given, control, stored)
+    kept = overrides(values, values_from(Given(), control))
+    return render(values, namespace, secrets, kept)
+
+
+def _stored(secrets: Secrets, namespace: str) -> Json:
+    found = stored_values(secrets)
+    if found is None:
+        raise Failure(
+            f"the namespace {namespace} has no Secret {names.VIZ_OVERRIDES_SECRET}, so viz was not "
+            "installed there by this command line; install it: tulle viz install; if it was Helm: "
+            "helm upgrade"
+        )
+    return found
+
+
+async def _known(place: Target, namespace: str) -> tuple[Json, Secrets]:
     """The control plane's values, and the Secrets that viz has already."""
     async with await place.client() as client:
         control = await read_values(client, place.tulle_namespace)
         await require_definitions(client)
-        stored = await client.list(
-            f"/api/v1/namespaces/{namespace}/secrets",
-            labelSelector=f"{names.EXTENSION_LABEL}={names.VIZ_EXTENSION}",
-        )
-    return control, {
+        return control, await _secrets(client, namespace)
+
+
+async def _secrets(client: Client, namespace: str) -> Secrets:
+    stored = await client.list(
+        f"/api/v1/namespaces/{namespace}/secrets",
+        labelSelector=f"{names.EXTENSION_LABEL}={names.VIZ_EXTENSION}",
+    )
+    return {
         item["metadata"]["name"]: {
             key: decoded(text) for key, text in (item.get("data") or {}).items()
         }

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import yaml
+
 from tulle import names
 from tulle.install import charts, viz_metrics, viz_prometheus, viz_tap, viz_web
+from tulle.install.objects import secret
 from tulle.install.plan import Given, layered
 from tulle.install.validate import DURATION
 from tulle.install.values import BadValue, merge
@@ -12,6 +15,7 @@ from tulle.install.viz_objects import Viz, VizPlace
 
 Json = dict[str, Any]
 
+VALUES_KEY = "values"
 # In the order in which they are applied.
 COMPONENTS: tuple[Callable[[Viz], list[Json]], ...] = (
     viz_metrics.objects,
@@ -21,12 +25,15 @@ COMPONENTS: tuple[Callable[[Viz], list[Json]], ...] = (
 )
 
 
-def values_from(given: Given, control: Json) -> Json:
-    """Defaults, HA's, files, --set; what is empty is taken from the control plane's values."""
+def values_from(given: Given, control: Json, stored: Json | None = None) -> Json:
+    """Defaults, HA's, what is stored in the cluster, files, --set.
+
+    What is empty is taken from the control plane's values.
+    """
     found = charts.viz_values()
     if given.high_availability:
         found = merge(found, charts.viz_high_availability_values(), source="values-ha.yaml")
-    found = layered(found, given)
+    found = layered(found, given, stored)
     found["clusterDomain"] = found["clusterDomain"] or control.get("clusterDomain")
     found["clusterDomain"] = found["clusterDomain"] or names.CLUSTER_DOMAIN
     trust = found["identityTrustDomain"] or control.get("identityTrustDomain")
@@ -54,11 +61,28 @@ def render(
     values: Json,
     namespace: str = names.VIZ_NAMESPACE,
     secrets: dict[str, dict[str, str]] | None = None,
+    stored: Json | None = None,
 ) -> list[Json]:
-    """Every object of the extension. `secrets` are those that an earlier install stored."""
+    """Every object of the extension.
+
+    `secrets` are those that an earlier install stored, `stored` the values that are kept for an
+    upgrade.
+    """
     created_by = f"{names.PROGRAM}/cli {names.VERSION}"
     viz = Viz(VizPlace(namespace, created_by, values["commonLabels"]), values, secrets or {})
-    return [_namespace(viz), *(item for objects in COMPONENTS for item in objects(viz))]
+    found = [_namespace(viz), *(item for objects in COMPONENTS for item in objects(viz))]
+    return found if stored is None else [*found, _stored(viz, stored)]
+
+
+def _stored(viz: Viz, values: Json) -> Json:
+    data = {VALUES_KEY: yaml.safe_dump(values, sort_keys=True)}
+    return secret(viz.place, names.VIZ_OVERRIDES_SECRET, "", data)
+
+
+def stored_values(secrets: dict[str, dict[str, str]]) -> Json | None:
+    """Those that an install by the command line kept; None: there was none."""
+    text = secrets.get(names.VIZ_OVERRIDES_SECRET, {}).get(VALUES_KEY)
+    return None if text is None else yaml.safe_load(text) or {}
 
 
 def _namespace(viz: Viz) -> Json:
