@@ -85,7 +85,7 @@ const SHOWN = 200;
 function RequestTable({ list }: { list: readonly Request[] }) {
   const [open, setOpen] = useState<string | null>(null);
   return (
-    <div class="table-scroll" role="region" aria-label="Requests" tabIndex={0}>
+    <div class="table-scroll" role="group" aria-label="Requests, table" tabIndex={0}>
       <table>
         <thead>
           <tr>

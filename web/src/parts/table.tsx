@@ -55,7 +55,7 @@ export function Table<T>(props: Props<T>) {
       {text && (rows.length > 5 || filter) ? (
         <Filter label={label} value={filter} set={setFilter} shown={kept.length} all={rows.length} />
       ) : null}
-      <div class="table-scroll" role="region" aria-label={label} tabIndex={0}>
+      <div class="table-scroll" role="group" aria-label={`${label}, table`} tabIndex={0}>
         <table>
           <Head columns={columns} sort={sort} setSort={(found) => setSort(sortText(found))} />
           <tbody>
