@@ -8,6 +8,8 @@ from pathlib import Path
 
 from shop import Shop
 
+from tulle.k8s.client import Client
+from tulle.k8s.kubeconfig import Access
 from tulle.serve import admin
 from tulle.viz.web.app import Dashboard, host_pattern
 from tulle.viz.web.assets import Assets
@@ -17,7 +19,8 @@ from tulle.viz.web.sources import Sources
 from tulle.viz.web.store import Store
 
 STATIC = Path(__file__).resolve().parents[2] / "src" / "tulle" / "viz" / "web" / "static"
-STARTED_SECONDS = 30
+HOSTS = host_pattern("tulle-viz", "cluster.local")
+STARTED_SECONDS = 60
 
 
 class Taps:
@@ -91,10 +94,10 @@ def top_row(path, count, success):
 class Site:
     """Serves from a thread of its own, as Playwright holds the test's."""
 
-    def __init__(self, state="full", api=None):
+    def __init__(self, state="full", kube=None):
         self.shop, self.taps = Shop(state, clock=time.time), Taps()
         self.base = ""
-        self._api = api
+        self._kube = kube
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._is_up = Future()
@@ -122,15 +125,24 @@ class Site:
         self._loop.call_soon_threadsafe(self.shop.release)
 
     async def _run(self):
-        store, journal = Store(), Journal()
-        sources = Sources(self.shop, store, journal=journal, live=self.taps, api=self._api)
-        if self.shop.state == "full":
-            await self._remember(sources)
-        listener = admin.listen("127.0.0.1:0")
-        dashboard = Dashboard(sources, host_pattern("tulle-viz", "cluster.local"), Assets(STATIC))
-        async with asyncio.TaskGroup() as tasks:
+        behind, listener = admin.listen("127.0.0.1:0"), admin.listen("127.0.0.1:0")
+        access = Access(f"http://127.0.0.1:{behind.getsockname()[1]}")
+        async with Client(access) as api, asyncio.TaskGroup() as tasks:
+            sources = Sources(
+                self.shop,
+                Store(),
+                journal=Journal(),
+                live=self.taps,
+                api=None if self._kube is None else api,
+            )
+            if self.shop.state == "full":
+                await self._remember(sources)
+            dashboard = Dashboard(sources, HOSTS, Assets(STATIC))
+            if self._kube is not None:
+                tasks.create_task(admin.serve_http(self._kube, behind, self._stop))
             tasks.create_task(admin.serve_http(dashboard, listener, self._stop))
             self._is_up.set_result(f"http://localhost:{listener.getsockname()[1]}")
+        behind.close()
 
     async def _remember(self, sources):
         """Twenty minutes of the shop, and one change in them."""

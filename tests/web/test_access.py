@@ -61,7 +61,7 @@ def test_a_phone_scrolls_no_page_sideways(site, open_page):
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= PHONE["width"], path
     page.get_by_role("button", name="Menu").click()
-    page.get_by_role("link", name="Deployments").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Deployments").click()
     expect(page.get_by_role("heading", name="Deployments", level=1)).to_be_visible()
     expect(page.get_by_role("link", name="Edges")).to_be_hidden()
 

@@ -85,7 +85,7 @@ def test_a_workload_shows_all_that_is_known_of_it(site, open_page):
     ).to_be_visible()
     outbound = page.get_by_role("region", name="Outbound")
     expect(outbound.get_by_role("link", name="cart")).to_be_visible()
-    edges = page.get_by_role("region", name="Edges").last
+    edges = page.get_by_role("region", name="Edges")
     expect(edges.get_by_text("Not Provided By Service Discovery")).to_be_visible()
     for tab, shown in (
         ("Routes", "GET /items"),

@@ -1,8 +1,11 @@
 """The graph: closed and opened, pointed at, and fluent with 500 workloads."""
 
+import contextlib
+import os
 import random
 import re
 import statistics
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -11,7 +14,6 @@ pytestmark = pytest.mark.browser
 
 WORKLOADS, NAMESPACES, CALLS = 500, 25, 1200
 SECONDS = 3
-# The claim is for a machine that is not busy with other tests; this is measured beside them.
 LEAST_FRAMES = 30
 
 
@@ -98,19 +100,35 @@ def test_the_same_is_a_table(site, open_page):
     expect(table.locator("tr").filter(has_text="ingress")).to_contain_text("mutual TLS")
 
 
-def frames(page, canvas):
-    """Frames per second while the graph is dragged and zoomed without a pause."""
-    return canvas.evaluate(DRAGGED, SECONDS)
+def cpu_seconds():
+    """Of all processes that this one has started, the browser's among them."""
+    children, spent = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            number, _, rest = stat.read_text().partition(" (")
+            fields = rest.rpartition(") ")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(number))
+            spent[int(number)] = int(fields[11]) + int(fields[12])
+    found, near = 0, list(children.get(os.getpid(), ()))
+    while near:
+        number = near.pop()
+        found += spent[number]
+        near += children.get(number, ())
+    return found / os.sysconf("SC_CLK_TCK")
 
 
 def test_five_hundred_workloads_are_fluent(site_in, open_page):
+    """30 frames a second, told by what a frame costs: others may use this machine too."""
     site = site_in("full")
     great_mesh(site.shop)
     page = open_page(site, "/topology")
     canvas = graph(page)
     expect(canvas).to_have_attribute("data-nodes", str(WORKLOADS))
-    found = frames(page, canvas)
-    assert found["drawn"] >= found["asked"]
-    rate = statistics.median(found["rates"])
-    print(f"{rate:.0f} frames per second with {WORKLOADS} workloads and {CALLS} edges")
-    assert rate >= LEAST_FRAMES
+    before, begun = int(canvas.get_attribute("data-frames")), cpu_seconds()
+    found = canvas.evaluate(DRAGGED, SECONDS)
+    drawn, spent = found["drawn"] - before, cpu_seconds() - begun
+    seen = statistics.median(found["rates"])
+    print(f"{WORKLOADS} workloads, {CALLS} edges: {seen:.0f} frames per second here and now,")
+    print(f"{1000 * spent / drawn:.1f} ms of CPU a frame, in all processes of the browser")
+    assert drawn >= found["asked"] - 1
+    assert spent / drawn <= 1 / LEAST_FRAMES
