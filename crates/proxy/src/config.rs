@@ -6,6 +6,7 @@ mod parse;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod unheeded;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ pub mod finish;
 pub mod first;
 pub mod framing;
 pub mod hygiene;
+pub mod in_flight;
 pub mod orig_proto;
 pub mod prefixed;
 pub mod respond;

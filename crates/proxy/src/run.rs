@@ -170,6 +170,9 @@ fn certify(
 
 /// The lines that operators know, under the program's own name.
 fn announce(config: &Config, listeners: &listen::Listeners) {
+    for sentence in config.unheeded() {
+        tracing::warn!(target: PROGRAM, "{sentence}");
+    }
     tracing::info!(target: PROGRAM, "Admin interface on {}", listeners.admin_address());
     tracing::info!(target: PROGRAM, "Inbound interface on {}", listeners.inbound_address());
     for address in listeners.outbound_addresses() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::breaker::{Breaker, BreakerSettings, Ejected, Permit};
 use super::load::{Load, LoadSettings};
 use super::observe::EndpointMetrics;
+use crate::config::Backoff;
 use crate::connect::header::TransportHeader;
 use crate::connect::pool::{Pool, PoolSettings};
 use crate::connect::tcp::{Connector, Dial};
@@ -32,6 +33,7 @@ pub struct Endpoint {
     breaker: Option<Arc<Breaker>>,
     is_gone: AtomicBool,
     health: Mutex<Health>,
+    backoff: Backoff,
 }
 
 /// After failing to connect, an endpoint is left alone for a while that doubles each time.
@@ -55,6 +57,8 @@ pub struct EndpointSettings {
     /// Addresses of our own pod: no mesh towards them.
     pub local: Vec<IpAddr>,
     pub metrics: Arc<crate::telemetry::metrics::Metrics>,
+    /// Between attempts to connect to an endpoint that could not be reached.
+    pub backoff: Backoff,
 }
 
 impl Endpoint {
@@ -78,6 +82,7 @@ impl Endpoint {
             spec,
             is_gone: AtomicBool::new(false),
             health: Mutex::default(),
+            backoff: settings.backoff,
         })
     }
 
@@ -87,9 +92,10 @@ impl Endpoint {
 
     pub fn connect_failed(&self) {
         let mut health = self.health();
-        let delay = Duration::from_millis(100).saturating_mul(1 << health.failures.min(7));
+        let Backoff { min, max, jitter } = self.backoff;
+        let delay = min.saturating_mul(1 << health.failures.min(20)).min(max);
         health.failures += 1;
-        health.retry_at = Some(Instant::now() + delay.min(Duration::from_secs(10)));
+        health.retry_at = Some(Instant::now() + delay + delay.mul_f64(jitter * chance()));
     }
 
     pub fn connected(&self) {
@@ -356,6 +362,9 @@ pub struct Backend {
     pub reference: Arc<Reference>,
     /// How long a request may wait for an endpoint.
     pub failfast: Duration,
+    /// How many may.
+    pub capacity: usize,
+    pub waiting: AtomicUsize,
     pub target: Target,
 }
 
@@ -411,7 +420,9 @@ impl Backends {
         };
         Arc::new(Backend {
             reference: spec.reference,
-            failfast: spec.failfast,
+            failfast: spec.queue.failfast,
+            capacity: spec.queue.capacity,
+            waiting: AtomicUsize::new(0),
             target,
         })
     }

@@ -13,7 +13,7 @@ use super::header::{SessionProtocol, TransportHeader};
 use super::tcp::{ConnectError, Connector, Dial, Stream};
 use crate::exchange::body::Body;
 use crate::exchange::framing::{self, Coding};
-use crate::exchange::serve::Http2Settings;
+use crate::exchange::serve::HttpSettings;
 use crate::telemetry::metrics::TransportMetrics;
 
 /// An idle HTTP/1 connection may be closed by its server at any time; one younger than this rarely is.
@@ -48,7 +48,7 @@ pub enum NotSent {
 pub struct PoolSettings {
     pub idle_timeout: Duration,
     pub max_idle: usize,
-    pub http2: Http2Settings,
+    pub http2: HttpSettings,
 }
 
 pub struct Pool {

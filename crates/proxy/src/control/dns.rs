@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_resolver::TokioResolver;
 use tokio::sync::OnceCell;
 
+use crate::config::Dns as Settings;
+
 #[derive(Debug, thiserror::Error)]
 #[error("cannot look up {name}: {cause}")]
 pub struct DnsError {
@@ -16,9 +18,25 @@ pub struct DnsError {
 #[derive(Default)]
 pub struct Dns {
     resolver: OnceCell<TokioResolver>,
+    settings: Settings,
 }
 
 impl Dns {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            resolver: OnceCell::default(),
+            settings,
+        }
+    }
+
+    fn make(&self) -> Result<TokioResolver, hickory_resolver::net::NetError> {
+        let mut builder = TokioResolver::builder_tokio()?;
+        let options = builder.options_mut();
+        options.positive_min_ttl = self.settings.min_ttl;
+        options.positive_max_ttl = self.settings.max_ttl;
+        builder.build()
+    }
+
     /// The addresses of `host`, which may itself be an address.
     pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, DnsError> {
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -33,7 +51,7 @@ impl Dns {
         };
         let resolver = self
             .resolver
-            .get_or_try_init(|| async { TokioResolver::builder_tokio()?.build() })
+            .get_or_try_init(|| async { self.make() })
             .await
             .map_err(|e| failed(e.to_string()))?;
         let found = resolver

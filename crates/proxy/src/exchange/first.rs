@@ -33,6 +33,9 @@ impl ServerFirst {
 /// More than this is never needed to tell a protocol.
 const FIRST_READ: usize = 4096;
 
+/// What could still become a request line is waited for so long, and is no HTTP after that.
+const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {
     Http1,
@@ -110,8 +113,17 @@ where
                 Detected::NeedMore => {}
             }
         }
+        let is_begun = !first.is_empty();
         first.reserve(FIRST_READ);
-        if io.read_buf(first).await? == 0 {
+        let reading = io.read_buf(first);
+        let read = match is_begun {
+            false => reading.await?,
+            true => match tokio::time::timeout(FIRST_LINE_LIMIT, reading).await {
+                Ok(read) => read?,
+                Err(_) => return Ok(Spoken::Opaque),
+            },
+        };
+        if read == 0 {
             return Ok(match first.is_empty() {
                 true => Spoken::Nothing,
                 false => Spoken::Opaque,

@@ -22,8 +22,9 @@ use crate::control::cache::Cache;
 use crate::control::policy::inbound::Protocol;
 use crate::drain::Watch;
 use crate::exchange::first::{self, First, Spoken, read_protocol};
+use crate::exchange::in_flight::InFlight;
 use crate::exchange::prefixed::Prefixed;
-use crate::exchange::serve::Http2Settings;
+use crate::exchange::serve::HttpSettings;
 use crate::orig_dst::OrigDst;
 use crate::outbound::opaque::read_sni;
 use crate::tap::Taps;
@@ -50,9 +51,10 @@ pub struct Inbound {
     pub metrics: Arc<Metrics>,
     pub taps: Arc<Taps>,
     pub access_log: Option<AccessLog>,
-    pub http2: Http2Settings,
+    pub http2: HttpSettings,
     pub keepalive: Option<Duration>,
     pub user_timeout: Option<Duration>,
+    pub in_flight: Arc<InFlight>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -413,6 +415,7 @@ impl Arrival {
             is_http2,
             client_id,
             verdicts: std::sync::Mutex::default(),
+            in_flight: Arc::clone(&self.inbound.in_flight),
         });
         http::serve(io, session, &self.inbound.http2, self.drain).await;
     }

@@ -25,8 +25,9 @@ use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
 use crate::exchange::finish::Finish;
+use crate::exchange::in_flight::InFlight;
 use crate::exchange::respond::{Audience, Fault, redirect};
-use crate::exchange::serve::{self, Http2Settings};
+use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
 use crate::route::select::Selected;
@@ -51,6 +52,7 @@ pub struct Session {
     pub access_log: Option<AccessLog>,
     pub client_id: Option<HeaderValue>,
     pub verdicts: Mutex<Verdicts>,
+    pub in_flight: Arc<InFlight>,
 }
 
 /// Who answers.
@@ -76,7 +78,7 @@ enum Verdict {
     Deny(Arc<Counter>),
 }
 
-pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &Http2Settings, mut drain: Watch)
+pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &HttpSettings, mut drain: Watch)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -88,7 +90,7 @@ where
     let draining = drain.draining();
     let ended = match is_http2 {
         true => serve::http2(io, service, settings, draining).await,
-        false => serve::http1(io, service, draining).await,
+        false => serve::http1(io, service, settings, draining).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "Client connection ended");
@@ -121,9 +123,9 @@ impl Session {
             is_informed: is_meshed,
             is_meshed,
         };
-        let checked = framing::check(&mut request);
-        let answered = match checked {
-            Ok(()) => self.forward(request).await,
+        let admitted = framing::check(&mut request).and_then(|()| self.in_flight.admit());
+        let answered = match admitted {
+            Ok(_admitted) => self.forward(request).await,
             Err(fault) => Err(fault),
         };
         let mut response = match answered {

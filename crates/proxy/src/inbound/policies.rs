@@ -79,6 +79,10 @@ pub struct Policies {
     pub default: DefaultPolicy,
     pub cluster_networks: Vec<IpNet>,
     pub opaque_ports: PortSet,
+    /// Before policy answers, these ports admit only clients with an identity.
+    pub identity_ports: PortSet,
+    /// And these only clients that speak our TLS.
+    pub tls_ports: PortSet,
     pub ports: Arc<Cache<u16, PortPolicy>>,
 }
 
@@ -89,7 +93,12 @@ impl Policies {
 
     fn follow(&self, port: u16) -> PortPolicy {
         let is_opaque = self.opaque_ports.contains(port);
-        let default = default_policy(self.default, &self.cluster_networks, is_opaque);
+        let mut default = default_policy(self.default, &self.cluster_networks, is_opaque);
+        if self.identity_ports.contains(port) {
+            default = required("identity-required", is_identified(), is_opaque);
+        } else if self.tls_ports.contains(port) {
+            default = required("tls-required", Authentication::AnyTls, is_opaque);
+        }
         let (sender, policy) = watch::channel(LivePolicy::new(default, None));
         let (settle, is_settled) = watch::channel(false);
         let (limits, workload) = (self.limits, self.workload.clone());
@@ -130,36 +139,50 @@ fn apply(event: Event<pb::Server>, port: u16, sender: &watch::Sender<Arc<LivePol
     }
 }
 
-fn default_policy(default: DefaultPolicy, cluster: &[IpNet], is_opaque: bool) -> ServerPolicy {
-    let everywhere = || {
-        let nets = [
-            IpNet::from(ipnet::Ipv4Net::default()),
-            IpNet::from(ipnet::Ipv6Net::default()),
-        ];
-        nets.to_vec()
-    };
-    let anyone = || Authentication::Identities {
+fn everywhere() -> Vec<Network> {
+    let nets = [
+        IpNet::from(ipnet::Ipv4Net::default()),
+        IpNet::from(ipnet::Ipv6Net::default()),
+    ];
+    nets.into_iter().map(anywhere_in).collect()
+}
+
+fn anywhere_in(net: IpNet) -> Network {
+    let except = Vec::new();
+    Network { net, except }
+}
+
+/// Whoever has proved an identity, whichever it is.
+fn is_identified() -> Authentication {
+    Authentication::Identities {
         names: Vec::new(),
         suffixes: vec![String::new()],
+    }
+}
+
+fn required(name: &str, authentication: Authentication, is_opaque: bool) -> ServerPolicy {
+    let authorization = Authorization {
+        reference: Arc::new(Reference::default_named(name)),
+        networks: everywhere(),
+        authentication,
     };
+    fallback(name, Some(authorization), is_opaque)
+}
+
+fn default_policy(default: DefaultPolicy, cluster: &[IpNet], is_opaque: bool) -> ServerPolicy {
+    let cluster = || cluster.iter().copied().map(anywhere_in).collect();
     let (networks, authentication) = match default {
         DefaultPolicy::Deny => return fallback(default.as_str(), None, is_opaque),
         DefaultPolicy::AllUnauthenticated | DefaultPolicy::Audit => {
             (everywhere(), Authentication::None)
         }
-        DefaultPolicy::AllAuthenticated => (everywhere(), anyone()),
-        DefaultPolicy::ClusterUnauthenticated => (cluster.to_vec(), Authentication::None),
-        DefaultPolicy::ClusterAuthenticated => (cluster.to_vec(), anyone()),
+        DefaultPolicy::AllAuthenticated => (everywhere(), is_identified()),
+        DefaultPolicy::ClusterUnauthenticated => (cluster(), Authentication::None),
+        DefaultPolicy::ClusterAuthenticated => (cluster(), is_identified()),
     };
-    let networks = networks.into_iter();
     let authorization = Authorization {
         reference: Arc::new(Reference::default_named(default.as_str())),
-        networks: networks
-            .map(|net| Network {
-                net,
-                except: Vec::new(),
-            })
-            .collect(),
+        networks,
         authentication,
     };
     fallback(default.as_str(), Some(authorization), is_opaque)

@@ -18,8 +18,9 @@ use crate::control::cache::Cache;
 use crate::control::policy::outbound::{Protocol, TcpRoute};
 use crate::drain::Watch;
 use crate::exchange::first::{self, First, Spoken, read_protocol};
+use crate::exchange::in_flight::InFlight;
 use crate::exchange::prefixed::Prefixed;
-use crate::exchange::serve::Http2Settings;
+use crate::exchange::serve::HttpSettings;
 use crate::orig_dst::OrigDst;
 use crate::tap::Taps;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
@@ -34,10 +35,11 @@ pub struct Outbound {
     pub orig_dst: OrigDst,
     pub metrics: Arc<Metrics>,
     pub taps: Arc<Taps>,
-    pub http2: Http2Settings,
+    pub http2: HttpSettings,
     pub is_informed: bool,
     pub keepalive: Option<Duration>,
     pub user_timeout: Option<Duration>,
+    pub in_flight: Arc<InFlight>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +178,7 @@ impl Connection {
             taps: Arc::clone(&self.outbound.taps),
             host: std::sync::Mutex::default(),
             rows: std::sync::Mutex::default(),
+            in_flight: Arc::clone(&self.outbound.in_flight),
         });
         http::serve(io, session, &self.outbound.http2, self.drain).await;
     }

@@ -16,8 +16,8 @@ use super::profile::LiveProfile;
 use crate::balance::endpoints::{Backend, Backends};
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::control::policy::outbound::{
-    BackendSpec, BackendTarget, Distribution, HttpRule, OutboundPolicy, Protocol, RouteBackend,
-    TcpRoute, TcpRule, policy,
+    BackendSpec, BackendTarget, Distribution, HttpRule, OutboundPolicy, Protocol, Queue,
+    RouteBackend, TcpRoute, TcpRule, policy,
 };
 use crate::control::policy::reference;
 use crate::control::profile::profile;
@@ -65,6 +65,8 @@ pub struct Discovery {
     pub networks: Vec<IpNet>,
     pub limits: StreamLimits,
     pub backends: Backends,
+    /// Of backends that no policy told of.
+    pub queue: Queue,
     pub metrics: Arc<Metrics>,
 }
 
@@ -261,7 +263,7 @@ impl Discovery {
         let backend = self.backends.resolve(BackendSpec {
             reference: Arc::clone(&parent),
             target,
-            failfast: Duration::from_secs(3),
+            queue: self.queue,
         });
         let route = Arc::new(Reference::default_named(route));
         let tcp = tcp_to(&backend, &route);

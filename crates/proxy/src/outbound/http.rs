@@ -24,8 +24,9 @@ use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBack
 use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
+use crate::exchange::in_flight::InFlight;
 use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
-use crate::exchange::serve::{self, Http2Settings};
+use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
 use crate::route::filter::{self, Answer, Failure};
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
@@ -45,10 +46,11 @@ pub struct Session {
     pub rows: Mutex<Used>,
     /// Clients name the same host again and again; its parsed form is kept.
     pub host: Mutex<Option<(HeaderValue, Authority)>>,
+    pub in_flight: Arc<InFlight>,
 }
 
 /// A drain waits for the connection but does not hurry it: our workload may still need it to finish.
-pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &Http2Settings, drain: Watch)
+pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &HttpSettings, drain: Watch)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -60,7 +62,7 @@ where
     let never = std::future::pending();
     let ended = match is_http2 {
         true => serve::http2(io, service, settings, never).await,
-        false => serve::http1(io, service, never).await,
+        false => serve::http1(io, service, settings, never).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "Client connection ended");
@@ -102,8 +104,9 @@ impl Session {
         if !self.is_http2 && request.uri().scheme().is_some() {
             request.extensions_mut().insert(orig_proto::AbsoluteForm);
         }
-        let answered = match framing::check(&mut request) {
-            Ok(()) => self.forward(request).await,
+        let admitted = framing::check(&mut request).and_then(|()| self.in_flight.admit());
+        let answered = match admitted {
+            Ok(_admitted) => self.forward(request).await,
             Err(fault) => Err(fault),
         };
         match answered {

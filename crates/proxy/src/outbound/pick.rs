@@ -1,6 +1,7 @@
 //! Chooses the backend of a rule, and the endpoint of a backend, waiting a while if none is there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::balance::endpoints::{Backend, Balancer, Endpoint, Target};
@@ -52,8 +53,34 @@ pub async fn endpoint(backend: &Backend, deadline: Instant) -> Result<Arc<Endpoi
         Target::Balance(balancer) => match balancer.pick() {
             Some(endpoint) => Ok(endpoint),
             None if balancer.is_failing_fast() => Err(failfast(balancer)),
-            None => wait(balancer, deadline).await,
+            None => {
+                let _turn = Turn::take(backend, balancer)?;
+                wait(balancer, deadline).await
+            }
         },
+    }
+}
+
+/// A place among those that wait for an endpoint of a backend.
+struct Turn<'a>(&'a AtomicUsize);
+
+impl<'a> Turn<'a> {
+    fn take(backend: &'a Backend, balancer: &Balancer) -> Result<Self, Fault> {
+        let before = backend.waiting.fetch_add(1, Relaxed);
+        let turn = Self(&backend.waiting);
+        match before < backend.capacity {
+            true => Ok(turn),
+            false => Err(Fault::unavailable(format!(
+                "service unavailable: {before} requests already wait for an endpoint of {}",
+                balancer.authority()
+            ))),
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

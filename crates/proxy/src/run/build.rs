@@ -11,8 +11,10 @@ use crate::connect::pool::PoolSettings;
 use crate::connect::tcp::{ConnectSettings, Connector};
 use crate::control::cache::Cache;
 use crate::control::dns::Dns;
+use crate::control::policy::outbound::Queue;
 use crate::control::stream::{Channel, Service, StreamLimits};
-use crate::exchange::serve::Http2Settings;
+use crate::exchange::in_flight::InFlight;
+use crate::exchange::serve::HttpSettings;
 use crate::inbound::accept::Inbound;
 use crate::inbound::policies::Policies;
 use crate::orig_dst::OrigDst;
@@ -50,7 +52,7 @@ impl Parts {
         let identity = &config.identity;
         let local = Identity::new(&identity.local_name);
         let keys = Arc::new(Keys::load(&identity.dir, &identity.trust_anchors, local)?);
-        let dns = Arc::new(Dns::default());
+        let dns = Arc::new(Dns::new(config.dns));
         let channel = |service: &ControlService| {
             Channel::new(service_of(service), Arc::clone(&dns), Arc::clone(&keys))
         };
@@ -96,11 +98,18 @@ fn limits(config: &Config) -> StreamLimits {
     }
 }
 
-fn http2(from: &Http2) -> Http2Settings {
-    Http2Settings {
+fn http2(from: &Http2) -> HttpSettings {
+    HttpSettings {
         stream_window: from.stream_window,
         connection_window: from.connection_window,
         keep_alive: from.keep_alive.map(|k| (k.interval, k.timeout)),
+        is_window_adaptive: from.is_window_adaptive,
+        max_concurrent_streams: from.max_concurrent_streams,
+        max_frame_size: from.max_frame_size,
+        max_header_list_size: from.max_header_list_size,
+        max_pending_resets: from.max_pending_accept_reset_streams,
+        max_send_buffer: from.max_send_buffer,
+        head_timeout: from.head_timeout,
     }
 }
 
@@ -117,7 +126,7 @@ fn pool(direction: &Direction) -> PoolSettings {
     PoolSettings {
         idle_timeout: direction.pool_idle,
         max_idle: direction.max_idle_per_endpoint,
-        http2: Http2Settings {
+        http2: HttpSettings {
             keep_alive: None,
             ..http2(&direction.server)
         },
@@ -139,6 +148,8 @@ fn inbound(
             default: config.inbound.default_policy,
             cluster_networks: config.policy.cluster_networks.clone(),
             opaque_ports: config.inbound.opaque_ports.clone(),
+            identity_ports: config.inbound.identity_ports.clone(),
+            tls_ports: config.inbound.tls_ports.clone(),
             ports: Cache::new(direction.discovery_idle),
         },
         applications: Cache::new(Duration::from_secs(60)),
@@ -154,6 +165,7 @@ fn inbound(
         http2: http2(&direction.server),
         keepalive: direction.accept_keepalive,
         user_timeout: direction.accept_user_timeout,
+        in_flight: Arc::new(InFlight::new(direction.max_in_flight)),
     }
 }
 
@@ -170,6 +182,7 @@ fn outbound(
         pool: pool(direction),
         local: config.inbound.ips.clone(),
         metrics: Arc::clone(metrics),
+        backoff: direction.connect_backoff,
     };
     let context = config.destination.context.clone();
     let balancers = BalancerSettings {
@@ -186,6 +199,10 @@ fn outbound(
         networks: config.destination.networks.clone(),
         limits: limits(config),
         backends: Backends::new(Arc::new(balancers), direction.discovery_idle),
+        queue: Queue {
+            capacity: direction.http_queue_capacity,
+            failfast: direction.http_failfast,
+        },
         metrics: Arc::clone(metrics),
     };
     Outbound {
@@ -198,5 +215,6 @@ fn outbound(
         is_informed: config.outbound.has_informational_headers,
         keepalive: direction.accept_keepalive,
         user_timeout: direction.accept_user_timeout,
+        in_flight: Arc::new(InFlight::new(direction.max_in_flight)),
     }
 }

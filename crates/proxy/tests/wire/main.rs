@@ -4,6 +4,7 @@
 mod grpc;
 mod http1;
 mod http2;
+mod limits;
 mod peers;
 mod raw;
 mod reuse;

@@ -103,7 +103,8 @@ impl Path {
 
 pub struct Client {
     pub stream: TcpStream,
-    read: Vec<u8>,
+    /// What came, and was not asked for yet.
+    pub read: Vec<u8>,
 }
 
 impl Client {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::env::{ConfigError, Env};
 use super::super::parse::{self, PortSet};
 use super::DefaultPolicy;
+use crate::exchange::serve::HEAD_TIMEOUT;
 
 /// What both directions have, each with defaults of its own.
 #[derive(Clone, Debug)]
@@ -102,6 +103,8 @@ pub struct Http2 {
     pub max_header_list_size: Option<u32>,
     pub max_pending_accept_reset_streams: Option<usize>,
     pub max_send_buffer: Option<usize>,
+    /// HTTP/1's: in which the head of a connection's first request must be there.
+    pub head_timeout: Duration,
 }
 
 impl Http2 {
@@ -127,6 +130,7 @@ impl Http2 {
             max_pending_accept_reset_streams: env
                 .optional(&name("MAX_PENDING_ACCEPT_RESET_STREAMS"), parse::count)?,
             max_send_buffer: env.optional(&name("MAX_SEND_BUF_SIZE"), parse::count)?,
+            head_timeout: env.or("HTTP1_HEADER_TIMEOUT", parse::duration, HEAD_TIMEOUT)?,
         })
     }
 }
@@ -207,7 +211,7 @@ impl Outbound {
             "OUTBOUND",
             &Defaults {
                 connect: Duration::from_secs(1),
-                longest_backoff: Duration::from_secs(60),
+                longest_backoff: Duration::from_secs(10),
                 discovery_idle: Duration::from_secs(5),
                 failfast: Duration::from_secs(3),
                 max_idle_name: "OUTBOUND_MAX_IDLE_CONNS_PER_ENDPOINT",

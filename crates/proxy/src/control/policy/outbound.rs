@@ -25,9 +25,21 @@ type Translated<T> = Result<T, InvalidPolicy>;
 pub struct BackendSpec {
     pub reference: Arc<Reference>,
     pub target: BackendTarget,
-    /// How long a request may wait for an endpoint.
+    pub queue: Queue,
+}
+
+/// How many requests may wait for an endpoint, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    pub capacity: usize,
     pub failfast: Duration,
 }
+
+/// What a policy means that says nothing of it.
+const QUEUE: Queue = Queue {
+    capacity: 100,
+    failfast: Duration::from_secs(3),
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum BackendTarget {
@@ -408,12 +420,15 @@ fn backend(from: Option<pb::Backend>, accrual: &Option<BreakerSettings>) -> Back
         }
         None => BackendTarget::None,
     };
-    let failfast = from
-        .queue
-        .and_then(|queue| duration(queue.failfast_timeout));
+    let queue = from.queue.map_or(QUEUE, |queue| Queue {
+        capacity: Some(queue.capacity as usize)
+            .filter(|c| *c > 0)
+            .unwrap_or(QUEUE.capacity),
+        failfast: duration(queue.failfast_timeout).unwrap_or(QUEUE.failfast),
+    });
     BackendSpec {
         reference: reference(from.metadata),
         target,
-        failfast: failfast.unwrap_or(Duration::from_secs(3)),
+        queue,
     }
 }
