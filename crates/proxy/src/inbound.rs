@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod authorize;
+pub mod connections;
 pub mod http;
 pub mod labels;
 pub mod opaque;

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod attempt;
+pub mod connections;
 pub mod discover;
 pub mod http;
 pub mod opaque;

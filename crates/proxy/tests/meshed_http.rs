@@ -130,6 +130,10 @@ async fn a_transport_header_leads_to_the_port() {
     let answer = mesh.get("/").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.seen()["headers"]["l5d-client-id"], CLIENT);
+    let header = "inbound_tcp_transport_header_connections_total";
+    let client_id = format!("client_id=\"{CLIENT}\"");
+    let labels = ["session_protocol=\"http/2\"", &client_id];
+    assert_eq!(mesh.server.metric(header, &labels).await, 1.0);
 }
 
 #[tokio::test]

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
+use linkerd2_proxy_api::outbound;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tulle_testkit::client;
 use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
-use tulle_testkit::policies::{Clients, Endpoint, server};
+use tulle_testkit::policies::{
+    Clients, Endpoint, balanced, default_metadata, outbound_policy, server,
+};
 use tulle_testkit::proxy::Proxy;
 
 const WEB: &str = "web.shop.svc.cluster.local:80";
@@ -65,6 +68,62 @@ async fn grpc_keeps_its_trailers() {
 }
 
 #[tokio::test]
+async fn a_grpc_route_is_counted_by_codes() {
+    let application = echo::Http::start("web").await;
+    let (plane, from, _to, _service) = mesh(application.address()).await;
+    plane.outbound(cluster_ip(), grpc_policy());
+    let request = Request::post("http://web.shop.svc.cluster.local/books.Books/List")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("x-grpc-status", "14");
+    let outbound = from.outbound(cluster_ip());
+    let answer = client::send_http2(outbound, request, Bytes::from_static(b"12345")).await;
+    assert_eq!(answer.unwrap().status, 200);
+    let labels = [
+        "route_name=\"grpc\"",
+        "grpc_status=\"UNAVAILABLE\"",
+        "error=\"\"",
+    ];
+    for family in ["request_statuses", "backend_response_statuses"] {
+        let family = format!("outbound_grpc_route_{family}_total");
+        assert_eq!(from.metric(&family, &labels).await, 1.0, "{family}");
+    }
+    for family in ["request", "backend_response"] {
+        let family = format!("outbound_grpc_route_{family}_frame_size_bytes_count");
+        assert_eq!(from.metric(&family, &labels[..1]).await, 1.0, "{family}");
+    }
+}
+
+/// One GRPCRoute to the service, without matches.
+fn grpc_policy() -> outbound::OutboundPolicy {
+    use outbound::grpc_route::{Distribution, RouteBackend, Rule, distribution};
+    let backend = RouteBackend {
+        backend: Some(balanced(WEB)),
+        ..RouteBackend::default()
+    };
+    let first = distribution::FirstAvailable {
+        backends: vec![backend],
+    };
+    let rule = Rule {
+        matches: vec![linkerd2_proxy_api::grpc_route::GrpcRouteMatch::default()],
+        backends: Some(Distribution {
+            kind: Some(distribution::Kind::FirstAvailable(first)),
+        }),
+        ..Rule::default()
+    };
+    let route = outbound::GrpcRoute {
+        metadata: Some(default_metadata("grpc")),
+        hosts: Vec::new(),
+        rules: vec![rule],
+    };
+    let grpc = outbound::proxy_protocol::Grpc {
+        routes: vec![route],
+        failure_accrual: None,
+    };
+    outbound_policy(WEB, outbound::proxy_protocol::Kind::Grpc(grpc))
+}
+
+#[tokio::test]
 async fn a_body_survives_the_upgrade_to_http2() {
     let application = echo::Http::start("web").await;
     let (_plane, from, _to, _service) = mesh(application.address()).await;
@@ -109,6 +168,34 @@ async fn opaque_bytes_pass_unchanged() {
         to.metric("inbound_tcp_authz_allow_total", &labels).await,
         1.0
     );
+    let of_web = "parent_name=\"web\"";
+    let by_route = [of_web, "route_name=\"opaq\""];
+    let not_http = "result=\"not_http\"";
+    for (proxy, name, labels) in [
+        (
+            &from,
+            "outbound_tcp_protocol_connections_total",
+            &[of_web, "protocol=\"detect\""],
+        ),
+        (
+            &from,
+            "outbound_tcp_detect_http_results_total",
+            &[of_web, not_http],
+        ),
+        (&from, "outbound_tcp_route_open_total", &by_route),
+        (
+            &from,
+            "outbound_tcp_route_close_total",
+            &[by_route[1], "error=\"\""],
+        ),
+        (
+            &to,
+            "inbound_tcp_detect_http_results_total",
+            &["srv_kind=\"default\"", not_http],
+        ),
+    ] {
+        assert_eq!(proxy.metric(name, labels).await, 1.0, "{name}");
+    }
 }
 
 #[tokio::test]

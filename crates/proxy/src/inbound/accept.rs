@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::HeaderValue;
 use bytes::BytesMut;
@@ -187,6 +187,7 @@ impl Inbound {
             admin: None,
         };
         let live = arrival.policy.settled().await;
+        arrival.count_header(&header);
         let io = arrival.counted(io, &live);
         match header.protocol {
             None => arrival.opaque(io, &live).await,
@@ -379,9 +380,14 @@ impl Arrival {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let started = Instant::now();
         let spoken = match live.policy.protocol {
             Protocol::Tls => Spoken::Opaque,
-            _ => read_protocol(&mut io, &mut first).await?,
+            _ => {
+                let spoken = read_protocol(&mut io, &mut first).await;
+                self.count_detected(live, spoken.as_ref().ok().copied(), started);
+                spoken?
+            }
         };
         let io = Prefixed::new(first, io);
         match spoken {

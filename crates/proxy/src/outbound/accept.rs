@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::connections::Connections;
 use super::discover::{Discovered, Discovery, LivePolicy};
 use super::http::Session;
 use super::{http, opaque};
@@ -104,22 +105,30 @@ impl Connection {
         policy: &LivePolicy,
     ) -> Result<(), AcceptError> {
         let mut first = BytesMut::new();
-        let route = match &policy.protocol {
-            Protocol::Opaque(route) => route,
+        let rows = Connections::new(&self.outbound.metrics, &policy.parent);
+        match &policy.protocol {
+            Protocol::Opaque(route) => {
+                rows.protocol("opaq");
+                self.opaque(io, route.as_ref(), &rows, false).await
+            }
             Protocol::Tls(routes) => {
+                rows.protocol("tls");
                 let route = opaque::tls_route(&mut io, &mut first, routes).await?;
-                return self.opaque(Prefixed::new(first, io), route).await;
+                self.opaque(Prefixed::new(first, io), route, &rows, true)
+                    .await
             }
             Protocol::Http1(_) | Protocol::Http2(_) => {
+                let is_http1 = matches!(policy.protocol, Protocol::Http1(_));
+                rows.protocol(if is_http1 { "http/1" } else { "http/2" });
                 let is_http2 = matches!(read_protocol(&mut io, &mut first).await?, Spoken::Http2);
                 self.http(Prefixed::new(first, io), is_http2).await;
-                return Ok(());
+                Ok(())
             }
             Protocol::Detect { opaque, .. } => {
-                return self.detect(io, first, opaque.as_ref()).await;
+                rows.protocol("detect");
+                self.detect(io, first, opaque.as_ref(), &rows).await
             }
-        };
-        self.opaque(io, route.as_ref()).await
+        }
     }
 
     /// Reads what the client says; to a silent one, the server may speak first.
@@ -128,20 +137,30 @@ impl Connection {
         mut io: Counted<TcpStream>,
         mut first: BytesMut,
         route: Option<&TcpRoute<Arc<Backend>>>,
+        rows: &Connections,
     ) -> Result<(), AcceptError> {
+        let accepted = Instant::now();
         let onward = async { self.connect(route).await.map(|onward| onward.io) };
-        match first::speaker(&mut io, &mut first, &self.discovered.server_first, onward).await? {
+        let remembered = &self.discovered.server_first;
+        match first::speaker(&mut io, &mut first, remembered, onward).await? {
             First::Client(server) => {
-                let spoken = read_protocol(&mut io, &mut first).await?;
+                let spoken = read_protocol(&mut io, &mut first).await;
+                rows.detected(spoken.as_ref().ok().copied(), accepted);
+                let spoken = spoken?;
                 let client = Prefixed::new(first, io);
                 match (spoken, server) {
-                    (Spoken::Opaque, Some(server)) => Ok(opaque::copy(client, server).await?),
-                    (spoken, _) => self.spoke(spoken, client, route).await,
+                    (Spoken::Opaque, Some(server)) => {
+                        let open = rows.open(route.map(|r| &*r.reference), false);
+                        open.ended(opaque::copy(client, server).await.map_err(AcceptError::Io))
+                    }
+                    (spoken, _) => self.spoke(spoken, client, route, rows).await,
                 }
             }
             First::Server(server, greeting) => {
+                rows.detected(Some(Spoken::Opaque), accepted);
+                let open = rows.open(route.map(|r| &*r.reference), false);
                 let server = Prefixed::new(greeting, server);
-                Ok(opaque::copy(io, server).await?)
+                open.ended(opaque::copy(io, server).await.map_err(AcceptError::Io))
             }
         }
     }
@@ -151,6 +170,7 @@ impl Connection {
         spoken: Spoken,
         io: IO,
         route: Option<&TcpRoute<Arc<Backend>>>,
+        rows: &Connections,
     ) -> Result<(), AcceptError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -158,7 +178,7 @@ impl Connection {
         match spoken {
             Spoken::Http1 => self.http(io, false).await,
             Spoken::Http2 => self.http(io, true).await,
-            Spoken::Opaque => return self.opaque(io, route).await,
+            Spoken::Opaque => return self.opaque(io, route, rows, false).await,
             Spoken::Nothing => {}
         }
         Ok(())
@@ -195,11 +215,17 @@ impl Connection {
         self,
         io: IO,
         route: Option<&TcpRoute<Arc<Backend>>>,
+        rows: &Connections,
+        is_tls: bool,
     ) -> Result<(), AcceptError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let server = self.connect(route).await?;
-        Ok(opaque::copy(io, server.io).await?)
+        let open = rows.open(route.map(|r| &*r.reference), is_tls);
+        let copied = async {
+            let server = self.connect(route).await?;
+            Ok(opaque::copy(io, server.io).await?)
+        };
+        open.ended(copied.await)
     }
 }

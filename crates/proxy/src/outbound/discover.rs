@@ -304,6 +304,7 @@ fn http_to(backend: &Arc<Backend>, route: &Arc<Reference>) -> Arc<Routes<HttpRul
             backends: only(backend),
             timeouts: Timeouts::default(),
             retry: None,
+            is_grpc: false,
             allows_request_headers: false,
         },
     };

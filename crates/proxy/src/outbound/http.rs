@@ -180,7 +180,7 @@ impl Session {
         let rows = {
             let mut used = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
             let (parent, route) = (&live.policy.parent, &selected.route.reference);
-            let make = || Rows::new(&self.metrics, parent, route, &backend.backend);
+            let make = || Rows::new(&self.metrics, parent, route, &backend.backend, rule.is_grpc);
             used.get(&live.policy, backend, make)
         };
         let routed = Routed {
@@ -294,9 +294,7 @@ pub async fn send_once(
     let started = Instant::now();
     sending.rows.attempt();
     let answer = send_until_reached(sending, request).await;
-    let outcome = answer.as_ref().map(Response::status);
-    sending.rows.attempted(outcome, started.elapsed());
-    answer
+    sending.rows.attempted(answer, started)
 }
 
 /// Sends to one endpoint after another until one was reached.

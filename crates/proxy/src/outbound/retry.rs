@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 
 use super::http::{Sending, Upgrading, send_once};
 use super::profile::{self, Profiled};
+use super::rows::Retried;
 use crate::exchange::body::Body;
 use crate::exchange::classify::grpc_status;
 use crate::exchange::respond::Fault;
@@ -30,7 +31,10 @@ pub async fn send(
     }
     match &sending.rule.retry {
         Some(retry) => send_repeatedly(&sending, retry, request).await,
-        None => send_once(&sending, request.map(streamed)).await,
+        None => {
+            let request = request.map(|body| sending.rows.request_body(streamed(body)));
+            send_once(&sending, request).await
+        }
     }
 }
 
@@ -137,6 +141,7 @@ async fn send_repeatedly(
     let (kept, trailers) = match read(body, retry.max_request_bytes).await? {
         Read::Whole(kept, trailers) => (kept, trailers),
         Read::Part(kept, rest) => {
+            sending.rows.retry(Retried::Overflow);
             let body = Body::replay(kept, None, Some(rest));
             return send_once(sending, Request::from_parts(parts, body)).await;
         }
@@ -153,10 +158,18 @@ async fn send_repeatedly(
             },
             None => sent.await,
         };
-        if is_last || !wants_another(retry, &answer) {
+        let is_wanted = wants_another(retry, &answer);
+        if attempt > 0 && !is_wanted {
+            sending.rows.retry(Retried::Succeeded);
+        }
+        if is_last && is_wanted {
+            sending.rows.retry(Retried::LimitExceeded);
+        }
+        if is_last || !is_wanted {
             return answer;
         }
         attempt += 1;
+        sending.rows.retry(Retried::Sent);
         drop(answer);
         tokio::time::sleep(retry.delay(attempt)).await;
     }

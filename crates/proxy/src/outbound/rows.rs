@@ -3,28 +3,37 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::discover::LivePolicy;
 use crate::balance::endpoints::Backend;
 use crate::control::policy::outbound::RouteBackend;
 use crate::exchange::body::{Body, BodyError, Observer};
+use crate::exchange::classify::{grpc_name, grpc_status};
 use crate::exchange::respond::Fault;
 use crate::route::select::Reference;
 use crate::telemetry::labels::{Labels, Named, Referred};
-use crate::telemetry::metrics::{Counter, Histogram, Metrics};
+use crate::telemetry::metrics::{Counter, Histogram, Metrics, RouteFamilies};
 
 /// The outcomes of a label set: few, so that a scan beats a map.
 type Few = Mutex<Vec<(Outcome, Arc<Counter>)>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Outcome {
-    status: Option<StatusCode>,
+    ended: Ended,
     error: &'static str,
+}
+
+/// What a request ended with: an HTTP status, or on gRPC's routes a code; none before its head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Http(Option<StatusCode>),
+    Grpc(Option<u32>),
 }
 
 pub struct Rows {
     metrics: Arc<Metrics>,
+    is_grpc: bool,
     by_route: Labels,
     by_backend: Labels,
     route_statuses: Few,
@@ -32,6 +41,8 @@ pub struct Rows {
     duration: Arc<Histogram>,
     backend_requests: Arc<Counter>,
     backend_duration: Arc<Histogram>,
+    request_frames: Arc<Histogram>,
+    response_frames: Arc<Histogram>,
 }
 
 impl Rows {
@@ -40,6 +51,7 @@ impl Rows {
         parent: &Reference,
         route: &Reference,
         backend: &Backend,
+        is_grpc: bool,
     ) -> Arc<Self> {
         let named = Named {
             group: &route.group,
@@ -49,15 +61,19 @@ impl Rows {
         let by_route = Labels::new()
             .referred("parent_", referred(parent))
             .outbound_route(named, &route.namespace);
-        let by_backend = by_route.clone();
-        let by_backend = by_backend.referred("backend_", referred(&backend.reference));
-        let families = &metrics.outbound.http;
+        let by_backend = by_route
+            .clone()
+            .referred("backend_", referred(&backend.reference));
+        let families = families(metrics, is_grpc);
         let shown = by_route.clone().with("hostname", "");
         Arc::new(Self {
             duration: families.request_duration.get(&shown),
             backend_requests: families.backend_requests.get(&by_backend),
             backend_duration: families.backend_response_duration.get(&by_backend),
+            request_frames: families.request_frames.get(&by_route),
+            response_frames: families.backend_response_frames.get(&by_backend),
             metrics: Arc::clone(metrics),
+            is_grpc,
             by_route: shown,
             by_backend,
             route_statuses: Few::default(),
@@ -70,12 +86,31 @@ impl Rows {
         self.backend_requests.increment();
     }
 
-    /// One attempt was answered, or failed.
-    pub fn attempted(&self, outcome: Result<StatusCode, &Fault>, after: Duration) {
+    /// One attempt was answered, or failed. A gRPC answer is counted when its trailers came.
+    pub fn attempted(
+        self: &Arc<Self>,
+        answer: Result<Response<Body>, Fault>,
+        started: Instant,
+    ) -> Result<Response<Body>, Fault> {
+        let response = answer.inspect_err(|fault| {
+            self.backend_ended(self.fault(fault), started.elapsed());
+        })?;
+        if !self.is_grpc {
+            let outcome = Outcome {
+                ended: Ended::Http(Some(response.status())),
+                error: "",
+            };
+            self.backend_ended(outcome, started.elapsed());
+            return Ok(response);
+        }
+        Ok(self.followed(response, started, Whose::Backend))
+    }
+
+    fn backend_ended(&self, outcome: Outcome, after: Duration) {
         self.backend_duration.observe_time(after);
-        let family = &self.metrics.outbound.http.backend_response_statuses;
+        let family = &families(&self.metrics, self.is_grpc).backend_response_statuses;
         let make = |outcome: Outcome| family.get(&outcome.labels(&self.by_backend));
-        count(&self.backend_statuses, Outcome::of(outcome), make);
+        count(&self.backend_statuses, outcome, make);
     }
 
     /// The request's answer, retries included, to the end of its stream.
@@ -85,26 +120,101 @@ impl Rows {
         started: Instant,
     ) -> Result<Response<Body>, Fault> {
         let response = answer.inspect_err(|fault| {
-            self.ended(Outcome::of(Err(fault)), started.elapsed());
+            self.route_ended(self.fault(fault), started.elapsed());
         })?;
-        let following = Following {
-            started,
-            status: response.status(),
-            error: "",
-            rows: self,
-        };
-        Ok(response.map(|body| body.also_observed_by(Box::new(following))))
+        Ok(self.followed(response, started, Whose::Route))
     }
 
-    fn ended(&self, outcome: Outcome, after: Duration) {
+    fn followed(
+        self: &Arc<Self>,
+        response: Response<Body>,
+        started: Instant,
+        whose: Whose,
+    ) -> Response<Body> {
+        let following = Following {
+            rows: Arc::clone(self),
+            whose,
+            started,
+            ended: match self.is_grpc {
+                true => Ended::Grpc(grpc_status(response.headers())),
+                false => Ended::Http(Some(response.status())),
+            },
+            error: "",
+        };
+        response.map(|body| body.also_observed_by(Box::new(following)))
+    }
+
+    fn route_ended(&self, outcome: Outcome, after: Duration) {
         self.duration.observe_time(after);
-        let family = &self.metrics.outbound.http.request_statuses;
+        let family = &families(&self.metrics, self.is_grpc).request_statuses;
         let make = |outcome: Outcome| family.get(&outcome.labels(&self.by_route));
         count(&self.route_statuses, outcome, make);
     }
+
+    fn fault(&self, fault: &Fault) -> Outcome {
+        Outcome {
+            ended: match self.is_grpc {
+                true => Ended::Grpc(Some(fault.code)),
+                false => Ended::Http(None),
+            },
+            error: match fault.label {
+                "failfast" => "FAIL_FAST",
+                "loadshed" => "LOAD_SHED",
+                "response timeout" => "REQUEST_TIMEOUT",
+                "i/o" => "IO",
+                _ => "UNKNOWN",
+            },
+        }
+    }
+
+    /// The body that the client sends, if it has one, told of its frames.
+    pub fn request_body(&self, body: Body) -> Body {
+        use http_body::Body as _;
+        match body.is_end_stream() {
+            true => body,
+            false => body.also_observed_by(Box::new(Frames(Arc::clone(&self.request_frames)))),
+        }
+    }
+
+    /// What became of a try that was not the first, or could not be followed by another.
+    pub fn retry(&self, what: Retried) {
+        let families = families(&self.metrics, self.is_grpc);
+        let family = match what {
+            Retried::Sent => &families.retries,
+            Retried::Succeeded => &families.retry_successes,
+            Retried::LimitExceeded => &families.retry_limit_exceeded,
+            Retried::Overflow => &families.retry_overflow,
+        };
+        family.get(&self.by_route).increment();
+    }
 }
 
-fn referred(to: &Reference) -> Referred<'_> {
+#[derive(Clone, Copy, Debug)]
+pub enum Retried {
+    Sent,
+    Succeeded,
+    LimitExceeded,
+    /// Its body was too large to be kept.
+    Overflow,
+}
+
+fn families(metrics: &Metrics, is_grpc: bool) -> &RouteFamilies {
+    match is_grpc {
+        true => &metrics.outbound.grpc,
+        false => &metrics.outbound.http,
+    }
+}
+
+/// Counts the DATA frames of a request.
+struct Frames(Arc<Histogram>);
+
+impl Observer for Frames {
+    fn data(&mut self, length: usize) {
+        self.0.observe(length as u64);
+    }
+}
+
+pub(super) fn referred(to: &Reference) -> Referred<'_> {
     Referred {
         group: &to.group,
         kind: &to.kind,
@@ -127,42 +237,47 @@ fn count(known: &Few, outcome: Outcome, make: impl FnOnce(Outcome) -> Arc<Counte
 }
 
 impl Outcome {
-    fn of(outcome: Result<StatusCode, &Fault>) -> Self {
-        match outcome {
-            Ok(status) => Self {
-                status: Some(status),
-                error: "",
-            },
-            Err(fault) => Self {
-                status: None,
-                error: match fault.label {
-                    "failfast" => "FAIL_FAST",
-                    "loadshed" => "LOAD_SHED",
-                    "response timeout" => "REQUEST_TIMEOUT",
-                    "i/o" => "IO",
-                    _ => "UNKNOWN",
-                },
-            },
-        }
-    }
-
     fn labels(self, base: &Labels) -> Labels {
-        let status = self.status.map(|status| status.as_str().to_string());
         let labels = base.clone();
-        let labels = labels.with("http_status", &status.unwrap_or_default());
+        let labels = match self.ended {
+            Ended::Http(status) => {
+                let status = status.map(|status| status.as_str().to_string());
+                labels.with("http_status", &status.unwrap_or_default())
+            }
+            Ended::Grpc(code) => labels.with("grpc_status", code.map_or("", grpc_name)),
+        };
         labels.with("error", self.error)
     }
 }
 
-/// Follows an answered request to the end of its stream.
+/// Which row an answer is counted in when it ended.
+enum Whose {
+    Route,
+    Backend,
+}
+
+/// Follows an answer to the end of its stream.
 struct Following {
     rows: Arc<Rows>,
+    whose: Whose,
     started: Instant,
-    status: StatusCode,
+    ended: Ended,
     error: &'static str,
 }
 
 impl Observer for Following {
+    fn data(&mut self, length: usize) {
+        if matches!(self.whose, Whose::Route) {
+            self.rows.response_frames.observe(length as u64);
+        }
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Ended::Grpc(code) = &mut self.ended {
+            *code = grpc_status(trailers).or(*code);
+        }
+    }
+
     fn failed(&mut self, error: &BodyError) {
         self.error = match error {
             BodyError::TimedOut => "RESPONSE_STREAM_TIMEOUT",
@@ -174,10 +289,13 @@ impl Observer for Following {
 impl Drop for Following {
     fn drop(&mut self) {
         let outcome = Outcome {
-            status: Some(self.status),
+            ended: self.ended,
             error: self.error,
         };
-        self.rows.ended(outcome, self.started.elapsed());
+        match self.whose {
+            Whose::Route => self.rows.route_ended(outcome, self.started.elapsed()),
+            Whose::Backend => self.rows.backend_ended(outcome, self.started.elapsed()),
+        }
     }
 }
 

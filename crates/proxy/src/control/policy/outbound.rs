@@ -74,6 +74,8 @@ pub struct HttpRule<B> {
     pub backends: Distribution<B>,
     pub timeouts: Timeouts,
     pub retry: Option<Retry>,
+    /// A GRPCRoute's: counted by gRPC codes.
+    pub is_grpc: bool,
     /// The app may set timeouts and retries of one request by `l5d-` headers.
     pub allows_request_headers: bool,
 }
@@ -201,6 +203,7 @@ fn http_route<B: Clone>(
                 backends: http_backends(rule.backends, accrual, resolve)?,
                 timeouts: timeouts(rule.timeouts),
                 retry: rule.retry.map(http_retry),
+                is_grpc: false,
                 allows_request_headers: rule.allow_l5d_request_headers,
             },
         })
@@ -268,6 +271,7 @@ fn grpc_route<B: Clone>(
                 backends: grpc_backends(rule.backends, accrual, resolve)?,
                 timeouts: timeouts(rule.timeouts),
                 retry: rule.retry.map(grpc_retry),
+                is_grpc: true,
                 allows_request_headers: rule.allow_l5d_request_headers,
             },
         })
