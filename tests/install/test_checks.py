@@ -65,6 +65,8 @@ def answers(values, now):
         "config": one("ConfigMap", names.CONFIG_CONFIGMAP),
         "roots": one("ConfigMap", names.TRUST_ROOTS_CONFIGMAP),
         "issuer": one("Secret", names.ISSUER_SECRET),
+        "validator tls": one("Secret", names.POLICY_VALIDATOR_TLS_SECRET),
+        "validator webhook": of("ValidatingWebhookConfiguration")[0],
         "injector tls": one("Secret", names.INJECTOR_TLS_SECRET),
         "accounts": of("ServiceAccount"),
         "deployments": of("Deployment"),
@@ -121,6 +123,10 @@ def absent(path="/x"):
         ("definitions", [], "l5d-existence-crd", "servers.policy.linkerd.io"),
         ("webhook", absent(), "l5d-existence-mwc", "no pod gets a proxy"),
         ("issuer", absent(), "l5d-identity-cert-config-valid", "tulle-identity-issuer"),
+        ("validator webhook", absent(), "l5d-existence-vwc", "tulle upgrade"),
+        ("validator webhook", absent(), "l5d-policy-validator-webhook-cert-valid", "no caBundle"),
+        ("validator tls", absent(), "l5d-policy-validator-webhook-cert-valid", "tls.crt"),
+        ("expected version", {"version": "9.9.9"}, "l5d-version-cli", "9.9.9 was expected"),
         ("injector tls", absent(), "l5d-proxy-injector-webhook-cert-valid", "tls.crt"),
         ("groups", {"groups": []}, "gateway-api-crd", "not installed"),
         (
@@ -172,6 +178,7 @@ def test_certificates_that_end_soon_are_a_warning(answers, now):
     assert set(found) == {
         "l5d-identity-issuer-cert-not-expiring-soon",
         "l5d-proxy-injector-webhook-cert-not-expiring-soon",
+        "l5d-policy-validator-webhook-cert-not-expiring-soon",
     }
     assert "in 35 days" in found["l5d-identity-issuer-cert-not-expiring-soon"]
 
@@ -299,6 +306,7 @@ def test_pre_where_the_namespace_exists(now):
                     "clusterrolebindings",
                     "customresourcedefinitions",
                     "mutatingwebhookconfigurations",
+                    "validatingwebhookconfigurations",
                     "serviceaccounts",
                     "services",
                     "deployments",

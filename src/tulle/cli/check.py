@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import click
 
@@ -28,17 +29,37 @@ def wait_seconds(text: str) -> float:
     return sum(float(number) * UNITS[unit] for number, unit in parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be checked, and how long to wait for it: as it was written, and in seconds."""
+
+    scope: Scope
+    wait: str
+    seconds: float
+    expected: str | None
+    namespace: str | None
+
+
 @click.command("check", cls=Command)
 @click.option("--pre", is_flag=True, help="Is the cluster fit for an install?")
 @click.option("--crds", is_flag=True, help="Are the custom resource definitions there?")
 @click.option("--proxy", is_flag=True, help="Check the proxies of applications too.")
 @click.option("--wait", default="5m0s", help="How long to wait for what is still starting.")
+@click.option(
+    "--expected-version", "expected", metavar="VERSION", help="What this command line is to be."
+)
 @click.option("-n", "--namespace", help="Namespace whose proxies --proxy checks (all).")
 @click.option(
     "-o", "--output", type=click.Choice(["table", "json", "short"]), default="table", help="Form."
 )
 def command(
-    pre: bool, crds: bool, proxy: bool, wait: str, namespace: str | None, output: str
+    pre: bool,
+    crds: bool,
+    proxy: bool,
+    wait: str,
+    expected: str | None,
+    namespace: str | None,
+    output: str,
 ) -> None:
     """Check that the mesh is well, or with --pre that a cluster is fit for it."""
     if pre and (proxy or crds):
@@ -48,15 +69,12 @@ def command(
     scope = (
         Scope.PRE if pre else Scope.DEFINITIONS if crds else Scope.PROXY if proxy else Scope.INSTALL
     )
-    seconds = wait_seconds(wait)
-    success = run(_check(target(), scope, seconds, wait, namespace, output))
-    if not success:
+    asked = Asked(scope, wait, wait_seconds(wait), expected, namespace)
+    if not run(_check(target(), asked, output)):
         sys.exit(1)
 
 
-async def _check(
-    place: Target, scope: Scope, seconds: float, wait: str, namespace: str | None, output: str
-) -> bool:
+async def _check(place: Target, asked: Asked, output: str) -> bool:
     table = Table(sys.stdout, short=output == "short", colour=has_colour())
     sections: list[Section] = []
 
@@ -67,12 +85,12 @@ async def _check(
 
     try:
         async with await place.client() as client:
-            facts = await _core(client, place, scope, seconds, namespace, show)
+            facts = await _core(client, place, asked, show)
     except KubeconfigError as error:
         show(_no_client(str(error)))
         facts = None
-    if scope in (Scope.INSTALL, Scope.PROXY) and facts is not None:
-        for section in await _extensions(facts, _forwarded(place, scope, wait, namespace)):
+    if asked.scope in (Scope.INSTALL, Scope.PROXY) and facts is not None:
+        for section in await _extensions(facts, _forwarded(place, asked)):
             show(section)
     success = all(section.is_success for section in sections)
     if output == "json":
@@ -83,23 +101,20 @@ async def _check(
 
 
 async def _core(
-    client: Client,
-    place: Target,
-    scope: Scope,
-    seconds: float,
-    namespace: str | None,
-    show: Callable[[Section], None],
+    client: Client, place: Target, asked: Asked, show: Callable[[Section], None]
 ) -> Facts | None:
     """The last facts; None after a fatal finding, when the extensions are not asked."""
-    asked = questions(scope, place.tulle_namespace)
+    wanted = questions(asked.scope, place.tulle_namespace, asked.expected)
     latest: list[Facts] = []
 
     async def ask() -> Facts:
-        latest[:] = [await gather(client, place.tulle_namespace, asked, namespace)]
+        latest[:] = [await gather(client, place.tulle_namespace, wanted, asked.namespace)]
         return latest[0]
 
     spinner = Spinner(sys.stderr)
-    async for section in judged(CATEGORIES[scope], ask, wait_seconds=seconds, pending=spinner):
+    async for section in judged(
+        CATEGORIES[asked.scope], ask, wait_seconds=asked.seconds, pending=spinner
+    ):
         show(section)
         if section.is_fatal:
             return None
@@ -123,7 +138,7 @@ async def _extensions(facts: Facts, arguments: list[str]) -> list[Section]:
     return found
 
 
-def _forwarded(place: Target, scope: Scope, wait: str, namespace: str | None) -> list[str]:
+def _forwarded(place: Target, asked: Asked) -> list[str]:
     """Our own flags, as an extension takes them."""
     flags = {
         "--tulle-namespace": place.tulle_namespace,
@@ -131,13 +146,13 @@ def _forwarded(place: Target, scope: Scope, wait: str, namespace: str | None) ->
         "--context": place.context,
         "--as": place.as_user,
         "--api-addr": place.api_addr,
-        "--namespace": namespace,
-        "--wait": wait,
+        "--namespace": asked.namespace,
+        "--wait": asked.wait,
     }
     found = [f"{name}={value}" for name, value in flags.items() if value]
     found += [f"--as-group={group}" for group in place.as_groups]
     if place.verbose:
         found.append("--verbose")
-    if scope is Scope.PROXY:
+    if asked.scope is Scope.PROXY:
         found.append("--proxy")
     return found

@@ -219,6 +219,15 @@ def _webhook(facts: Facts) -> None:
         )
 
 
+def _validator(facts: Facts) -> None:
+    if facts.one("validator webhook") is None:
+        raise Failed(
+            f"the ValidatingWebhookConfiguration {names.POLICY_VALIDATOR_WEBHOOK_CONFIG} does not "
+            "exist, so nobody judges policies before they are stored; `tulle upgrade` renders it "
+            "again"
+        )
+
+
 DEFINITIONS = Category(
     "tulle-crd",
     (
@@ -288,5 +297,11 @@ CONFIG = Category(
         ),
         Check("l5d-existence-crd", "the definitions of our kinds exist", definitions, Level.FATAL),
         Check("l5d-existence-mwc", "the injector's webhook is registered", _webhook, Level.FATAL),
+        Check(
+            "l5d-existence-vwc",
+            "the policy validator's webhook is registered",
+            _validator,
+            Level.FATAL,
+        ),
     ),
 )

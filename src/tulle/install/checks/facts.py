@@ -87,6 +87,7 @@ CREATED = (
     (RBAC, "clusterrolebindings", True),
     ("apiextensions.k8s.io", "customresourcedefinitions", True),
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", True),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", True),
     ("", "serviceaccounts", False),
     ("", "services", False),
     ("apps", "deployments", False),
@@ -94,6 +95,15 @@ CREATED = (
     ("", "configmaps", False),
     ("", "secrets", False),
 )
+
+
+def expected_version(version: str) -> dict[str, Ask]:
+    """No question: what the user says that this command line is to be."""
+
+    async def known(_: Client) -> Json:
+        return {"version": version}
+
+    return {"expected version": known}
 
 
 def pre_questions(namespace: str) -> dict[str, Ask]:
@@ -123,6 +133,10 @@ def install_questions(namespace: str) -> dict[str, Ask]:
         "config": get(f"{core}/configmaps/{names.CONFIG_CONFIGMAP}"),
         "roots": get(f"{core}/configmaps/{names.TRUST_ROOTS_CONFIGMAP}"),
         "issuer": get(f"{core}/secrets/{names.ISSUER_SECRET}"),
+        "validator tls": get(f"{core}/secrets/{names.POLICY_VALIDATOR_TLS_SECRET}"),
+        "validator webhook": get(
+            f"{ADMISSION}/validatingwebhookconfigurations/{names.POLICY_VALIDATOR_WEBHOOK_CONFIG}"
+        ),
         "injector tls": get(f"{core}/secrets/{names.INJECTOR_TLS_SECRET}"),
         "accounts": listing(f"{core}/serviceaccounts"),
         "deployments": listing(f"{apps}/deployments"),

@@ -242,6 +242,26 @@ def _replicas(facts: Facts) -> None:
         raise Failed(f"fewer than two replicas are available of {', '.join(alone)}")
 
 
+def _expected(facts: Facts) -> None:
+    """We ask nobody on the net which version is the newest; who knows it can say so."""
+    if "expected version" not in facts.answers:
+        raise Skipped
+    wanted = (facts.one("expected version") or {})["version"]
+    if wanted != names.VERSION:
+        raise Failed(f"this command line is {names.VERSION}, and {wanted} was expected")
+
+
+CLIENT_VERSION = Category(
+    "tulle-version",
+    (
+        Check(
+            "l5d-version-cli",
+            "the command line is of the expected version",
+            _expected,
+            Level.WARNING,
+        ),
+    ),
+)
 CONTROL_VERSION = Category(
     "control-plane-version",
     (

@@ -8,6 +8,7 @@ from tulle.install.checks.facts import (
     Ask,
     basic_questions,
     definition_questions,
+    expected_version,
     install_questions,
     pre_questions,
 )
@@ -15,6 +16,7 @@ from tulle.install.checks.injection import INJECTION
 from tulle.install.checks.kubernetes import API, EXTENSIONS, GATEWAY, PRE, VERSION
 from tulle.install.checks.model import Category
 from tulle.install.checks.proxies import (
+    CLIENT_VERSION,
     CONTROL_PROXY,
     CONTROL_VERSION,
     DATA_PLANE,
@@ -32,7 +34,7 @@ class Scope(Enum):
     PROXY = "proxy"
 
 
-CLUSTER = (API, VERSION, GATEWAY)
+CLUSTER = (API, VERSION, GATEWAY, CLIENT_VERSION)
 CONTROL_PLANE = (*CLUSTER, EXISTENCE, CONFIG, CNI, IDENTITY, WEBHOOKS)
 CATEGORIES: dict[Scope, tuple[Category, ...]] = {
     Scope.PRE: (*CLUSTER, PRE),
@@ -56,8 +58,12 @@ CATEGORIES: dict[Scope, tuple[Category, ...]] = {
 }
 
 
-def questions(scope: Scope, namespace: str) -> dict[str, Ask]:
-    """What must be asked of the API server to judge a scope."""
+def questions(scope: Scope, namespace: str, expected: str | None = None) -> dict[str, Ask]:
+    """What must be asked of the API server to judge a scope, and what else is to be judged."""
+    return _asked(scope, namespace) | (expected_version(expected) if expected else {})
+
+
+def _asked(scope: Scope, namespace: str) -> dict[str, Ask]:
     if scope is Scope.PRE:
         return basic_questions() | pre_questions(namespace)
     if scope is Scope.DEFINITIONS:

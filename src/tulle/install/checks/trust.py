@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
@@ -20,7 +21,7 @@ from tulle.install.checks.facts import Facts
 from tulle.install.checks.model import Category, Check, Failed, Level
 from tulle.install.objects import decoded
 from tulle.install.pem import BadCertificates, load_certificates, load_private_key
-from tulle.install.webhooks import injector_host
+from tulle.install.webhooks import injector_host, validator_host
 from tulle.install.workload_trust import proxy_container, trust_anchors
 
 Json = dict[str, Any]
@@ -120,30 +121,42 @@ def _issuer_signed(facts: Facts) -> None:
     verify_signed_by(_issuer(facts), _roots(facts), SOURCES)
 
 
-def _injector_text(facts: Facts) -> str:
-    item = facts.one("injector tls")
-    text = ((item or {}).get("data") or {}).get("tls.crt")
-    if not text:
-        raise Failed(
-            f"the Secret {names.INJECTOR_TLS_SECRET} with tls.crt does not exist in "
-            f"{facts.namespace}; `tulle upgrade` renders it again"
-        )
-    return decoded(text)
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A webhook's certificate: the facts that hold it and its trust, and its name."""
+
+    secret_fact: str
+    secret: str
+    webhook_fact: str
+    host: Callable[[str], str]
+
+    def text(self, facts: Facts) -> str:
+        data = (facts.one(self.secret_fact) or {}).get("data") or {}
+        if not data.get("tls.crt"):
+            raise Failed(
+                f"the Secret {self.secret} with tls.crt does not exist in {facts.namespace}; "
+                "`tulle upgrade` renders it again"
+            )
+        return decoded(data["tls.crt"])
+
+    def is_trusted(self, facts: Facts) -> None:
+        hooks = (facts.one(self.webhook_fact) or {}).get("webhooks") or []
+        bundle = hooks[0]["clientConfig"].get("caBundle") if hooks else None
+        if not bundle:
+            raise Failed(
+                "the webhook's configuration has no caBundle, so the API server trusts nobody"
+            )
+        verify_serving(self.text(facts), decoded(bundle), self.host(facts.namespace), facts.now)
+
+    def lasts(self, facts: Facts) -> None:
+        source = f"Secret {self.secret}"
+        not_expiring(load_certificates(self.text(facts), source)[0], facts, source)
 
 
-def _injector_valid(facts: Facts) -> None:
-    webhook = facts.one("webhook") or {}
-    hooks = webhook.get("webhooks") or []
-    bundle = hooks[0]["clientConfig"].get("caBundle") if hooks else None
-    if not bundle:
-        raise Failed("the webhook's configuration has no caBundle, so the API server trusts nobody")
-    host = injector_host(facts.namespace)
-    verify_serving(_injector_text(facts), decoded(bundle), host, facts.now)
-
-
-def _injector_not_expiring(facts: Facts) -> None:
-    source = f"Secret {names.INJECTOR_TLS_SECRET}"
-    not_expiring(load_certificates(_injector_text(facts), source)[0], facts, source)
+_INJECTOR = _Served("injector tls", names.INJECTOR_TLS_SECRET, "webhook", injector_host)
+_VALIDATOR = _Served(
+    "validator tls", names.POLICY_VALIDATOR_TLS_SECRET, "validator webhook", validator_host
+)
 
 
 def _proxies_match(facts: Facts) -> None:
@@ -222,13 +235,25 @@ WEBHOOKS = Category(
         _check(
             "l5d-proxy-injector-webhook-cert-valid",
             "the API server trusts the injector's certificate",
-            _injector_valid,
+            _INJECTOR.is_trusted,
             Level.FATAL,
         ),
         _check(
             "l5d-proxy-injector-webhook-cert-not-expiring-soon",
             "the injector's certificate is valid for 60 days more",
-            _injector_not_expiring,
+            _INJECTOR.lasts,
+            Level.WARNING,
+        ),
+        _check(
+            "l5d-policy-validator-webhook-cert-valid",
+            "the API server trusts the policy validator's certificate",
+            _VALIDATOR.is_trusted,
+            Level.FATAL,
+        ),
+        _check(
+            "l5d-policy-validator-webhook-cert-not-expiring-soon",
+            "the policy validator's certificate is valid for 60 days more",
+            _VALIDATOR.lasts,
             Level.WARNING,
         ),
     ),
