@@ -11,7 +11,7 @@ import httpx
 Json = dict[str, Any]
 
 FRESH_SECONDS = 1.5
-KEPT_ANSWERS = 256
+KEPT_ANSWERS = 64
 TIMEOUT_SECONDS = 15.0
 
 
@@ -34,8 +34,9 @@ class Metrics:
 
     async def get(self, path: str, query: dict[str, str]) -> Json:
         asked = f"{path}?{urlencode(query)}"
+        self._forget()
         known = self._answers.get(asked)
-        if known is not None and self._clock() - known[0] < FRESH_SECONDS:
+        if known is not None:
             return known[1]
         content = await self._ask(asked)
         self._answers[asked] = (self._clock(), content)
@@ -43,6 +44,12 @@ class Metrics:
         if len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
         return content
+
+    def _forget(self) -> None:
+        """What is no longer fresh: an answer about a large mesh holds megabytes."""
+        oldest = self._clock() - FRESH_SECONDS
+        while self._answers and next(iter(self._answers.values()))[0] <= oldest:
+            self._answers.popitem(last=False)
 
     async def _ask(self, asked: str) -> Json:
         try:
