@@ -8,12 +8,10 @@ from tulle.viz.web.collector import key
 from tulle.viz.web.http import Query
 from tulle.viz.web.rows import edge_json, link
 from tulle.viz.web.sources import Sources
-from tulle.viz.web.store import STEP_SECONDS
 from tulle.viz.web.workloads import UNKNOWN_THEN, when
 
 Json = dict[str, Any]
 
-FRESH_SECONDS = 1.5 * STEP_SECONDS  # a sample that is older has a successor that failed
 NOTHING = {"success": None, "rps": None, "latency_ms_p99": None, "tcp_open_connections": None}
 
 
@@ -24,7 +22,7 @@ class Graphs:
     async def latest(self) -> tuple[Json, float]:
         """The whole mesh over the last minute, and when that was."""
         recent, now = self._sources.recent, self._sources.clock()
-        if recent.graph and now - recent.time < FRESH_SECONDS:
+        if recent.is_fresh(now):
             return recent.graph, recent.time
         return await self._sources.metrics.get("/api/graph", {"totals": "1"}), now
 

@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from tulle.viz.web.store import STEP_SECONDS
+
 Json = dict[str, Any]
+
+FRESH_SECONDS = 1.5 * STEP_SECONDS  # a sample that is older has a successor that failed
 
 
 @dataclass(slots=True)
@@ -13,3 +17,6 @@ class Recent:
     time: float = 0.0
     graph: Json = field(default_factory=dict)
     failure: str = ""  # why the last attempt brought nothing
+
+    def is_fresh(self, now: float) -> bool:
+        return bool(self.graph) and now - self.time < FRESH_SECONDS

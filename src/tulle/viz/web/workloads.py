@@ -57,8 +57,7 @@ class Workloads:
     async def _rows(self, kind: str, namespace: str, window: str, at: float | None) -> list[Json]:
         ask = self._sources.metrics.get
         if kind == ALL:
-            asked = {**place(namespace), "window": window, **when(at)}
-            graph = await ask("/api/graph", asked)
+            graph = await self._graph(namespace, window, at)
             return [
                 node_row(node, is_past=at is not None)
                 for node in graph["nodes"]
@@ -67,6 +66,14 @@ class Workloads:
         asked = {"kind": kind, **place(namespace), "window": window, **when(at)}
         found = await ask("/api/stat", asked)
         return [stat_row(kind, item, is_past=at is not None) for item in found["rows"]]
+
+    async def _graph(self, namespace: str, window: str, at: float | None) -> Json:
+        """The last sample, where that is what is asked for."""
+        recent, now = self._sources.recent, self._sources.clock()
+        if at is None and window in ("60s", "1m") and recent.is_fresh(now):
+            return recent.graph
+        asked = {**place(namespace), "window": window, **when(at)}
+        return await self._sources.metrics.get("/api/graph", asked)
 
     def _kept(self, kind: str, namespace: str, at: float) -> list[Json]:
         found = []
