@@ -72,6 +72,14 @@ async def test_json_is_one_object_on_each_line(tap, start):
     assert request.extract_headers
 
 
+async def test_a_jsonpath_picks_from_that(tap, start):
+    tap.put(exchange(0, path="/a"))
+    tap.events.put_nowait(None)
+    path = "jsonpath={.requestInitEvent.path} {.source.metadata.pod}"
+    out, _ = await (await start("-o", path)).communicate()
+    assert out.decode() == "/a ui-1\n ui-1\n ui-1\n"
+
+
 async def test_it_ends_after_so_many_seconds(tap, start):
     process = await start("--seconds", "1")
     out, err = await process.communicate()

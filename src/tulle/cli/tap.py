@@ -9,9 +9,11 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from tulle.cli import colour
 from tulle.cli.completing import ObjectWord
+from tulle.cli.jsonpath import BadPath, template
 from tulle.cli.resources import resources
 from tulle.cli.target import Command, Failure, Target, run, target
 from tulle.k8s.client import ApiError, Forbidden, NotFound
@@ -23,6 +25,7 @@ from tulle.viz.tap.target import PLURALS
 from tulle.viz.tap.target import Target as TapTarget
 from tulle.viz.tap.wire import BadFrame
 
+JSONPATH = "jsonpath="
 TO_KINDS = (*PLURALS, "service")
 
 
@@ -114,6 +117,34 @@ def _not_found(error: NotFound, asked: TapTarget) -> str:
     )
 
 
+class Form(click.ParamType[str]):
+    """A word, or a JSONPath behind its own."""
+
+    name = "form"
+    words = ("wide", "json", "har")
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(self.words)}|jsonpath=...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if value in self.words:
+            return str(value)
+        if not value.startswith(JSONPATH):
+            self.fail(
+                f"{value!r} is not one of {', '.join(self.words)} and {JSONPATH}…", param, ctx
+            )
+        try:
+            template(value.removeprefix(JSONPATH))
+        except BadPath as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
 @click.command("tap", cls=Command)
 @click.argument("words", nargs=-1, required=True, metavar="TYPE[/NAME]", type=ObjectWord(PLURALS))
 @filter_options
@@ -125,8 +156,9 @@ def _not_found(error: NotFound, asked: TapTarget) -> str:
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["wide", "json", "har"]),
-    help="wide adds labels; json is one object per line, with headers; har is an HTTP Archive.",
+    type=Form(),
+    help="wide adds labels; json is one object per line, with headers; jsonpath={.a.b} picks from "
+    "that; har is an HTTP Archive.",
 )
 def command(
     words: tuple[str, ...], output: str | None, seconds: float | None, **options: Any
@@ -139,7 +171,8 @@ def command(
     archive = Archive()
     if output == "har":  # it is written in the end, however that comes
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stream = events(place, asked, wanted, extract_headers=output in ("json", "har"))
+    with_headers = output not in (None, "wide")
+    stream = events(place, asked, wanted, extract_headers=with_headers)
     with suppress(KeyboardInterrupt):
         run(_follow(stream, seconds, _writer(output, archive)))
     if output == "har":
@@ -152,6 +185,9 @@ def _writer(output: str | None, archive: Archive) -> Callable[[Any], None]:
         return lambda event: click.echo(
             json.dumps(as_json(event), ensure_ascii=False, separators=(",", ":"))
         )
+    if output and output.startswith(JSONPATH):
+        shown = template(output.removeprefix(JSONPATH))
+        return lambda event: click.echo(shown(as_json(event)))
     if output == "har":
         return lambda event: archive.add(event, datetime.datetime.now(datetime.UTC))
     is_coloured = colour.is_wanted()
