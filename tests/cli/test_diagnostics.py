@@ -1,6 +1,6 @@
 """What of diagnostics needs no cluster."""
 
-from tulle.cli.diagnostics import admin_port, obfuscated
+from tulle.cli.diagnostics import admin_port, mesh_port, obfuscated
 
 
 def test_names_are_hidden_but_stay_comparable():
@@ -16,4 +16,6 @@ def test_the_admin_port_is_that_of_the_proxy():
     ports.append({"name": "linkerd-admin", "containerPort": 9999})
     pod = {"spec": {"containers": [{"name": "tulle-proxy", "ports": ports}]}}
     assert admin_port(pod) == 9999
+    assert mesh_port(pod) == 4143
     assert admin_port({"spec": {"containers": []}}) == 4191
+    assert mesh_port({"spec": {"containers": []}}) == 4143

@@ -15,6 +15,6 @@ def tulle(tmp_path):
     def run(*words):
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "KUBECONFIG": str(tmp_path / "no")}
         command = [sys.executable, "-W", "error", "-m", "tulle.cli.main", *words]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
     return run

@@ -64,10 +64,19 @@ async def _proxy_metrics(
 
 
 def admin_port(pod: Json) -> int:
+    return _port(pod, names.ADMIN_PORT_NAME, names.ADMIN_PORT)
+
+
+def mesh_port(pod: Json) -> int:
+    """Where the proxy takes mutual TLS from other proxies."""
+    return _port(pod, names.PROXY_PORT_NAME, names.INBOUND_PORT)
+
+
+def _port(pod: Json, name: str, default: int) -> int:
     for port in (proxy_container(pod) or {}).get("ports") or []:
-        if port.get("name") == names.ADMIN_PORT_NAME:
+        if port.get("name") == name:
             return int(port["containerPort"])
-    return names.ADMIN_PORT
+    return default
 
 
 async def _metrics(

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tulle import names
 from tulle.cli.completing import ObjectName
-from tulle.cli.diagnostics import admin_port
+from tulle.cli.diagnostics import mesh_port
 from tulle.cli.target import Command, Failure, Target, run, target
 from tulle.install.workload_trust import proxy_container
 from tulle.k8s.client import ApiError, Client, NotFound, Unreachable
@@ -60,7 +60,10 @@ async def _pods(
 
 
 async def _certificate(client: Client, pod: Json) -> x509.Certificate:
-    """What the proxy shows on its admin port to one who asks for its identity."""
+    """What the proxy shows to one who asks for its identity, at the port of the mesh.
+
+    Not at the admin port: a port-forward comes from loopback, whom that answers in plain.
+    """
     metadata = pod["metadata"]
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -68,7 +71,7 @@ async def _certificate(client: Client, pod: Json) -> x509.Certificate:
     try:
         async with (
             asyncio.timeout(PATIENCE_SECONDS),
-            forwarded(client, metadata["namespace"], metadata["name"], admin_port(pod)) as forward,
+            forwarded(client, metadata["namespace"], metadata["name"], mesh_port(pod)) as forward,
         ):
             try:
                 _, writer = await asyncio.open_connection(
