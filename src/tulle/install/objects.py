@@ -47,6 +47,10 @@ class Place:
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
 
 
+# A machine without a free second is no reason to start a component anew, which costs it more.
+LIVENESS_SECONDS = 10
+
+
 def component_command(module: str) -> list[str]:
     """Without docstrings, which are a twentieth of a component's memory."""
     return ["python3", "-OO", "-m", module]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import RBAC, Place
+from tulle.install.objects import LIVENESS_SECONDS, RBAC, Place
 from tulle.install.rbac import cluster_role_name
 
 Json = dict[str, Any]
@@ -198,7 +198,10 @@ def _container(values: Json, component: VizComponent) -> Json:
         "args": component.arguments,
         "ports": [{"name": name, "containerPort": port} for name, port in component.ports.items()],
         "readinessProbe": _probe(component.ready, period=2, failures=7),
-        "livenessProbe": _probe(component.live, period=10, failures=3),
+        "livenessProbe": {
+            **_probe(component.live, period=10, failures=3),
+            "timeoutSeconds": LIVENESS_SECONDS,
+        },
         "securityContext": _unprivileged(values["defaultUID"], values["defaultGID"]),
     }
     if component.environment:

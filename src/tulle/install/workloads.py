@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import Place, component_command
+from tulle.install.objects import LIVENESS_SECONDS, Place, component_command
 from tulle.install.webhooks import renews_certificate
 
 Json = dict[str, Any]
@@ -258,8 +258,9 @@ def _probe(path: str, port: int, *, period: int, failures: int, delay: int = 0) 
         "periodSeconds": period,
         "failureThreshold": failures,
     }
-    if delay:
+    if delay:  # of liveness
         found["initialDelaySeconds"] = delay
+        found["timeoutSeconds"] = LIVENESS_SECONDS
     return found
 
 
