@@ -4,6 +4,7 @@ pub mod cache;
 pub mod destination;
 pub mod dns;
 pub mod identity;
+pub mod observe;
 pub mod policy;
 pub mod profile;
 pub mod stream;

@@ -122,6 +122,17 @@ async fn routes_and_backends_are_counted_by_their_names() {
 }
 
 #[tokio::test]
+async fn what_is_asked_of_the_control_plane_is_counted() {
+    let mesh = Mesh::start().await;
+    mesh.service.add(mesh.redirected());
+    assert_eq!(mesh.get("/").await.status, 200);
+    let local = ["addr=\"127.0.0.1:", "no_tls_reason=\"loopback\""];
+    assert!(mesh.client.metric("control_request_total", &local).await >= 1.0);
+    let ok = [&local[..], &["classification=\"success\""]].concat();
+    assert!(mesh.client.metric("control_response_total", &ok).await >= 1.0);
+}
+
+#[tokio::test]
 async fn a_transport_header_leads_to_the_port() {
     let mesh = Mesh::start().await;
     let proxy_port = mesh.server.addresses.inbound.port();

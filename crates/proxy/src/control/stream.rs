@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tonic::body::Body;
 
 use super::dns::{Dns, DnsError};
+use super::observe::Observed;
 use crate::connect::tcp::{ConnectError, ConnectSettings, Connector, Dial};
 use crate::tls::client::Peer;
 use crate::tls::keys::Keys;
@@ -47,10 +48,20 @@ struct Shared {
     connector: Connector,
     connection: Mutex<Option<http2::SendRequest<Body>>>,
     turn: std::sync::atomic::AtomicUsize,
+    observed: Option<Observed>,
 }
 
 impl Channel {
     pub fn new(service: Service, dns: Arc<Dns>, keys: Arc<Keys>) -> Self {
+        Self::observed(service, dns, keys, None)
+    }
+
+    pub fn observed(
+        service: Service,
+        dns: Arc<Dns>,
+        keys: Arc<Keys>,
+        observed: Option<Observed>,
+    ) -> Self {
         let settings = ConnectSettings {
             timeout: Duration::from_secs(1),
             keepalive: Some(Duration::from_secs(10)),
@@ -62,6 +73,7 @@ impl Channel {
             connector: Connector::new(settings, Some(keys)),
             connection: Mutex::new(None),
             turn: std::sync::atomic::AtomicUsize::new(0),
+            observed,
         }))
     }
 
@@ -80,7 +92,11 @@ impl Shared {
     /// Tries each address once, beginning with another one every time.
     async fn connect(&self) -> Result<http2::SendRequest<Body>, ControlError> {
         let Service { host, port, peer } = &self.service;
-        let addresses = self.dns.resolve(host, *port).await?;
+        let found = self.dns.resolve(host, *port).await;
+        if let Some(observed) = self.observed.as_ref().filter(|_| is_name(host)) {
+            observed.looked_up(found.is_ok());
+        }
+        let addresses = found?;
         let first = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut last = None;
         for offset in 0..addresses.len() {
@@ -97,6 +113,12 @@ impl Shared {
         }
         Err(last.expect("a look-up gives at least one address").into())
     }
+}
+
+/// What is looked up, rather than dialled as it is.
+fn is_name(host: &str) -> bool {
+    let bare = host.trim_matches(['[', ']']).trim_end_matches('.');
+    bare != "localhost" && bare.parse::<std::net::IpAddr>().is_err()
 }
 
 async fn handshake(
@@ -137,7 +159,14 @@ impl tower_service::Service<http::Request<Body>> for Channel {
             uri.authority = authority.parse().ok();
             *request.uri_mut() =
                 http::Uri::from_parts(uri).map_err(|_| ControlError::Address(authority))?;
-            Ok(sender.send_request(request).await?)
+            let Some(observed) = &channel.0.observed else {
+                return Ok(sender.send_request(request).await?);
+            };
+            observed.asked();
+            let started = std::time::Instant::now();
+            let answer = sender.send_request(request).await;
+            observed.answered(&answer, started.elapsed());
+            Ok(answer?)
         })
     }
 }

@@ -11,6 +11,7 @@ use crate::connect::pool::PoolSettings;
 use crate::connect::tcp::{ConnectSettings, Connector};
 use crate::control::cache::Cache;
 use crate::control::dns::Dns;
+use crate::control::observe::Observed;
 use crate::control::policy::outbound::Queue;
 use crate::control::stream::{Channel, Service, StreamLimits};
 use crate::exchange::in_flight::InFlight;
@@ -53,14 +54,16 @@ impl Parts {
         let local = Identity::new(&identity.local_name);
         let keys = Arc::new(Keys::load(&identity.dir, &identity.trust_anchors, local)?);
         let dns = Arc::new(Dns::new(config.dns));
-        let channel = |service: &ControlService| {
-            Channel::new(service_of(service), Arc::clone(&dns), Arc::clone(&keys))
+        let channel = |client, service: &ControlService| {
+            let service = service_of(service);
+            let observed = Observed::new(client, &service, metrics);
+            Channel::observed(service, Arc::clone(&dns), Arc::clone(&keys), Some(observed))
         };
-        let policies = channel(&config.policy.service);
-        let destinations = channel(&config.destination.service);
+        let policies = channel("policy", &config.policy.service);
+        let destinations = channel("destination", &config.destination.service);
         let taps = Arc::new(Taps::default());
         Ok(Self {
-            identity: channel(&config.identity.service),
+            identity: channel("identity", &config.identity.service),
             inbound: Arc::new(Inbound {
                 orig_dst: surroundings.inbound_orig_dst.clone(),
                 taps: Arc::clone(&taps),
