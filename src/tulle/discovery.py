@@ -8,7 +8,7 @@ RBAC, cluster-wide `get, list, watch`:
 - policy.linkerd.io: servers, serverauthorizations, authorizationpolicies, meshtlsauthentications,
   networkauthentications, httproutes, httplocalratelimitpolicies, egressnetworks
 - gateway.networking.k8s.io: httproutes, grpcroutes, tlsroutes, tcproutes
-- split.smi-spec.io: trafficsplits
+- split.smi-spec.io: trafficsplits; specs.smi-spec.io: httproutegroups
 
 and cluster-wide `update`, for the status of routes:
 

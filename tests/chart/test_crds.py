@@ -81,6 +81,12 @@ GOOD = {
         "matches": [{"kind": "HTTPRouteGroup", "name": "g"}],
         "backends": [{"service": "v1", "weight": 90}],
     },
+    "specs.smi-spec.io/v1alpha3/HTTPRouteGroup": {
+        "matches": [{"name": "a", "headers": [{"user": ".*"}]}],
+    },
+    "specs.smi-spec.io/v1alpha4/HTTPRouteGroup": {
+        "matches": [{"name": "a", "pathRegex": "/a", "methods": ["*"], "headers": {"user": ".*"}}],
+    },
 }
 BAD = [
     ("linkerd.io/v1alpha2/ServiceProfile", {"routes": [{"name": "a"}]}, "condition"),
@@ -103,6 +109,7 @@ BAD = [
         "supported values",
     ),
     ("split.smi-spec.io/v1alpha4/TrafficSplit", {"service": "web"}, "spec.backends: Required"),
+    ("specs.smi-spec.io/v1alpha4/HTTPRouteGroup", {"matches": [{}]}, "name: Required"),
 ]
 
 
@@ -128,7 +135,7 @@ def test_versions_and_the_stored_one():
     assert found["trafficsplits.split.smi-spec.io"][0] == {
         f"v1alpha{number}" for number in (1, 2, 3, 4)
     }
-    assert len(found) == 11
+    assert len(found) == 12
 
 
 def test_short_names():

@@ -133,3 +133,12 @@ def test_a_traffic_split_divides_the_apex_only(world):
         ("web-v2.shop.svc.cluster.local:80", 100),
     ]
     assert not profile(world, "web-v2.shop.svc.cluster.local:80").dst_overrides
+
+
+def test_a_split_with_matches_is_the_policys_alone(world):
+    """A profile's shares hold for all requests, and a proxy that reads them asks no policy."""
+    world.service()
+    spec = {"service": "web", "backends": [{"service": "web-v2", "weight": 1}]}
+    matches = [{"kind": "HTTPRouteGroup", "name": "testers"}]
+    world.policy("TrafficSplit", "canary", {**spec, "matches": matches})
+    assert not profile(world, f"{NAME}:80").dst_overrides

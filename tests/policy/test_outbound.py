@@ -248,6 +248,39 @@ def test_a_traffic_split_divides_http_and_bytes(web):
         assert weights(route.rules[0].backends) == {"web": 3000, "web-v2": 1000}
 
 
+def matching_split(world, **match):
+    backends = [{"service": "web-v2", "weight": 1}]
+    matches = [{"kind": "HTTPRouteGroup", "name": "testers"}]
+    world.policy(
+        "TrafficSplit", "canary", {"service": "web", "backends": backends, "matches": matches}
+    )
+    if match:
+        world.policy("HTTPRouteGroup", "testers", {"matches": [{"name": "one", **match}]})
+
+
+def test_a_split_with_matches_divides_only_the_requests_that_fit(web):
+    matching_split(web, methods=["GET", "PUT"], pathRegex="/beta.*", headers={"user": "me|you"})
+    detect = policy(web).protocol.detect
+    matched, rest = detect.http1.routes[0].rules
+    assert weights(matched.backends) == {"web-v2": 1000}
+    assert rest.backends.first_available.backends[0].backend.metadata.resource.name == "web"
+    assert rest.matches[0].path.prefix == "/"
+    assert [found.method.registered for found in matched.matches] == [0, 2]
+    assert {found.path.regex for found in matched.matches} == {"/beta.*"}
+    assert {found.headers[0].regex for found in matched.matches} == {"me|you"}
+    assert detect.opaque.routes[0].rules[0].backends.HasField("first_available")
+
+
+def test_a_split_for_a_group_that_is_not_there_divides_nothing(web):
+    matching_split(web)
+    for routes in (
+        policy(web).protocol.detect.http1.routes,
+        policy(web).protocol.detect.opaque.routes,
+    ):
+        (only,) = routes[0].rules
+        assert only.backends.HasField("first_available")
+
+
 def egress(world, name, namespace="shop", policy="Allow", networks=None, **rest):
     spec = {"trafficPolicy": policy, "networks": networks or []}
     world.policy("EgressNetwork", name, spec, namespace=namespace, **rest)

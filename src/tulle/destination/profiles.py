@@ -14,7 +14,8 @@ from tulle.index.authority import AddressTarget, ServiceTarget
 from tulle.index.cluster import Cluster, pod_port_is_opaque, service_port_is_opaque
 from tulle.index.index import Reader
 from tulle.index.objects import Service
-from tulle.index.profiles import ServiceProfile, split_of
+from tulle.index.profiles import ServiceProfile
+from tulle.index.splits import split_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ProfileView:
         self, reader: Reader, service: Service, profile: ServiceProfile | None, port: int
     ) -> tuple[messages.Override, ...]:
         split = split_of(reader.in_namespace("TrafficSplit", service.namespace), service.name)
-        if split is not None:
+        if split is not None and not split.groups:  # a profile's shares hold for all requests
             return tuple(
                 messages.Override(
                     f"{self.cluster.service_name(leaf, service.namespace)}:{port}",

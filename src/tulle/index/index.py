@@ -36,6 +36,7 @@ BY_NAME = (
     "MeshTLSAuthentication",
     "NetworkAuthentication",
     "ServiceProfile",
+    "HTTPRouteGroup",
 )
 
 

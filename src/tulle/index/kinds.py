@@ -3,7 +3,7 @@
 from functools import partial
 
 from tulle import routes
-from tulle.index import objects, pods, policies, profiles
+from tulle.index import objects, pods, policies, profiles, splits
 from tulle.k8s.watch import Kind
 
 POLICY = "/apis/policy.linkerd.io"
@@ -84,7 +84,16 @@ CUSTOM = (
     Kind(
         "TrafficSplit",
         _paths("/apis/split.smi-spec.io", "trafficsplits", "v1alpha4", "v1alpha2", "v1alpha1"),
-        profiles.traffic_split,
+        splits.traffic_split,
+    ),
+    Kind(
+        "HTTPRouteGroup",
+        _paths(
+            "/apis/specs.smi-spec.io",
+            "httproutegroups",
+            *("v1alpha4", "v1alpha3", "v1alpha2", "v1alpha1"),
+        ),
+        splits.route_group,
     ),
 )
 ALL = (*CORE, *CUSTOM)

@@ -1,4 +1,4 @@
-"""ServiceProfiles and TrafficSplits as our dataclasses. Pure."""
+"""ServiceProfiles as our dataclasses. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -141,38 +141,3 @@ def service_profile(item: Json) -> ServiceProfile:
         ),
         port_set(",".join(map(str, opaque))) if opaque else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TrafficSplit:
-    namespace: str
-    name: str
-    created: str
-    apex: str
-    leaves: tuple[tuple[str, int], ...]  # Service, weight in thousandths
-
-
-def traffic_split(item: Json) -> TrafficSplit:
-    metadata, spec = item["metadata"], item["spec"]
-    namespace = metadata["namespace"]
-
-    def bare(name: str) -> str:
-        """The apex may be given as a DNS name."""
-        return name.removesuffix(".").split(".", 1)[0]
-
-    return TrafficSplit(
-        namespace,
-        metadata["name"],
-        metadata.get("creationTimestamp") or "",
-        bare(spec["service"]),
-        tuple(
-            (bare(entry["service"]), thousandths(entry.get("weight", 0)))
-            for entry in spec.get("backends") or ()
-        ),
-    )
-
-
-def split_of(splits: list[TrafficSplit], apex: str) -> TrafficSplit | None:
-    """Of several for one apex the oldest counts."""
-    found = [split for split in splits if split.apex == apex]
-    return min(found, key=lambda split: (split.created, split.name), default=None)

@@ -43,6 +43,7 @@ DESTINATION_RULES = [
     rule("policy.linkerd.io", POLICY_KINDS, READ),
     rule("gateway.networking.k8s.io", GATEWAY_KINDS, READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
+    rule("specs.smi-spec.io", ["httproutegroups"], READ),
     rule("policy.linkerd.io", ["httproutes/status"], ["update"]),
     rule("gateway.networking.k8s.io", [f"{kind}/status" for kind in GATEWAY_KINDS], ["update"]),
 ]

@@ -9,7 +9,7 @@ from tulle.index.cluster import Cluster, service_port_is_opaque
 from tulle.index.index import Reader
 from tulle.index.objects import Service
 from tulle.index.policies import EgressNetwork
-from tulle.index.profiles import split_of
+from tulle.index.splits import TrafficSplit, split_of
 from tulle.policy import outbound_messages as messages
 from tulle.policy import route_messages as common
 from tulle.policy import settings
@@ -85,6 +85,7 @@ class OutboundView:
         is_opaque = service_port_is_opaque(self.cluster, reader, service, number)
         protocol = port.app_protocol or ("linkerd.io/opaque" if is_opaque else None)
         is_bytes = protocol not in (None, "http", "kubernetes.io/h2c")
+        split = split_of(reader.in_namespace("TrafficSplit", service.namespace), service.name)
         parent = messages.Parent(
             metadata=metadata,
             backend=self._backend(
@@ -93,7 +94,8 @@ class OutboundView:
             settings=annotations,
             share=lambda backend: self._share(reader, backend),
             accrual=settings.accrual(annotations),
-            shares=self._split(reader, service, number),
+            shares=self._split(reader, split, number),
+            matches=self._split_matches(reader, split),
         )
         reference = Reference(CORE_GROUP, "Service", service.namespace, service.name, number)
         return messages.encoded(self._protocol(reader, parent, reference, protocol), metadata)
@@ -152,17 +154,23 @@ class OutboundView:
         made = self._backend(target.namespace, target.name, target.port, penalty)
         return Share(made, backend.weight, backend.filters)
 
-    def _split(self, reader: Reader, service: Service, port: int) -> tuple[Share, ...]:
-        splits = reader.in_namespace("TrafficSplit", service.namespace)
-        split = split_of(splits, service.name)
+    def _split(self, reader: Reader, split: TrafficSplit | None, port: int) -> tuple[Share, ...]:
         if split is None:
             return ()
         leaves = (
-            Backend(Reference(CORE_GROUP, "Service", service.namespace, leaf, port), weight, ())
+            Backend(Reference(CORE_GROUP, "Service", split.namespace, leaf, port), weight, ())
             for leaf, weight in split.leaves
         )
         shares = (self._share(reader, leaf) for leaf in leaves)
         return tuple(share for share in shares if share is not None)
+
+    @staticmethod
+    def _split_matches(reader: Reader, split: TrafficSplit | None) -> messages.Matches:
+        """None: the split holds for all requests. A group that is not there holds for none."""
+        if split is None or not split.groups:
+            return None
+        named = (reader.named("HTTPRouteGroup", split.namespace, name) for name in split.groups)
+        return tuple(match for group in named if group is not None for match in group.matches)
 
     def _egress_network(self, reader: Reader, target: AddressTarget) -> EgressNetwork | None:
         """The client's namespace before the global one; the narrowest, then the oldest."""

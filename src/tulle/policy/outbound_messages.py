@@ -13,7 +13,7 @@ from tulle.proto import meta_pb2 as meta
 from tulle.proto import opaque_route_pb2 as opaque_route
 from tulle.proto import outbound_pb2 as pb
 from tulle.proto import tls_route_pb2 as tls_route
-from tulle.routes import Backend, Failure, Filter, HeaderChange, Redirect, Route, Rule
+from tulle.routes import Backend, Failure, Filter, HeaderChange, HttpMatch, Redirect, Route, Rule
 
 DETECT_SECONDS = 10.0
 _MOST_RETRIED_BYTES = 64 * 1024
@@ -22,10 +22,14 @@ _BACKOFF = pb.ExponentialBackoff(
 )
 
 
+Matches = tuple[HttpMatch, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Parent:
     """What routes hang on: a Service's port, or an EgressNetwork. `shares` splits the default
-    route's traffic; `is_allowed` None: a Service."""
+    route's traffic, or where there are `matches` only the requests that fit one; `is_allowed`
+    None: a Service."""
 
     metadata: meta.Metadata
     backend: pb.Backend
@@ -33,11 +37,17 @@ class Parent:
     share: Callable[[Backend], Share | None]
     accrual: Accrual | None = None
     shares: tuple[Share, ...] = ()
+    matches: Matches = None
     is_allowed: bool | None = None
 
     @property
     def is_denied(self) -> bool:
         return self.is_allowed is False
+
+    @property
+    def plain_shares(self) -> tuple[Share, ...]:
+        """Of traffic that no match can be asked of."""
+        return self.shares if self.matches is None else ()
 
     def default_name(self, protocol: str) -> str:
         """The name of the route that is there when nobody wrote one."""
@@ -151,18 +161,27 @@ def _http_rule(parent: Parent, route: Route, rule: Rule) -> pb.HttpRoute.Rule:
     )
 
 
-def _default_http_route(parent: Parent) -> pb.HttpRoute:
+def _default_http_rule(
+    parent: Parent, matches: list[http_route.HttpRouteMatch], shares: tuple[Share, ...]
+) -> pb.HttpRoute.Rule:
     times = timeouts(parent.settings)
-    rule = pb.HttpRoute.Rule(
-        matches=[common.ANY_PATH],
+    return pb.HttpRoute.Rule(
+        matches=matches,
         filters=[_failure(403, "traffic not allowed")] if parent.is_denied else [],
-        backends=distribution(pb.HttpRoute, parent.backend, parent.shares, _http_filters),
+        backends=distribution(pb.HttpRoute, parent.backend, shares, _http_filters),
         requestTimeout=common.duration(times.request),
         timeouts=_timeouts(times),
         retry=_retry(pb.HttpRoute, retry(parent.settings, is_grpc=False)),
     )
+
+
+def _default_http_route(parent: Parent) -> pb.HttpRoute:
+    rules = [_default_http_rule(parent, [common.ANY_PATH], parent.plain_shares)]
+    if parent.matches:
+        wanted = [common.http_match(match) for match in parent.matches]
+        rules.insert(0, _default_http_rule(parent, wanted, parent.shares))
     name = parent.default_name("http")
-    return pb.HttpRoute(metadata=common.by_default(name), rules=[rule])
+    return pb.HttpRoute(metadata=common.by_default(name), rules=rules)
 
 
 def _metadata(route: Route) -> meta.Metadata:
@@ -201,7 +220,7 @@ def _default_grpc_route(parent: Parent) -> pb.GrpcRoute:
     rule = pb.GrpcRoute.Rule(
         matches=[grpc_route.GrpcRouteMatch()],
         filters=[_grpc_failure(7, "traffic not allowed")] if parent.is_denied else [],
-        backends=distribution(pb.GrpcRoute, parent.backend, parent.shares, _grpc_filters),
+        backends=distribution(pb.GrpcRoute, parent.backend, parent.plain_shares, _grpc_filters),
         timeouts=_timeouts(timeouts(parent.settings)),
         retry=_retry(pb.GrpcRoute, retry(parent.settings, is_grpc=True)),
     )
@@ -254,7 +273,7 @@ def opaque(parent: Parent, routes: list[Route]) -> pb.ProxyProtocol.Opaque:
         if route.rules
     ]
     if not made:
-        rule = _plain_rule(kind, parent, parent.shares, denied=parent.is_denied)
+        rule = _plain_rule(kind, parent, parent.plain_shares, denied=parent.is_denied)
         name = parent.default_name("opaq")
         made = [kind(metadata=common.by_default(name), rules=[rule])]
     return pb.ProxyProtocol.Opaque(routes=made)
