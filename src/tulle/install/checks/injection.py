@@ -64,8 +64,8 @@ def _all_meshed(facts: Facts) -> None:
     shown = ", ".join(f"{name} ({count})" for name, count in sorted(found.items())[:SHOWN])
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     raise Failed(
-        f"{sum(found.values())} pods ask for a proxy and have none, for they were created before "
-        f"they were to have one or while no injector answered: {shown}{more}; "
+        "pods without the proxy that they ask for, since they were created before they were to "
+        f"have one or while no injector answered: {shown}{more}; "
         "restart them: kubectl -n NAMESPACE rollout restart WORKLOAD"
     )
 
