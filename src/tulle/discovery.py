@@ -10,9 +10,9 @@ RBAC, cluster-wide `get, list, watch`:
 - gateway.networking.k8s.io: httproutes, grpcroutes, tlsroutes, tcproutes
 - split.smi-spec.io: trafficsplits; specs.smi-spec.io: httproutegroups
 
-and cluster-wide `update`, for the status of routes:
+and cluster-wide `update`, for the status of policies:
 
-- policy.linkerd.io: httproutes/status
+- policy.linkerd.io: httproutes/status, egressnetworks/status, httplocalratelimitpolicies/status
 - gateway.networking.k8s.io: httproutes/status, grpcroutes/status, tlsroutes/status,
   tcproutes/status
 

@@ -6,6 +6,8 @@ import pytest
 from definitions import POLICY, define
 from discovery import PATIENCE_SECONDS, running
 
+from tulle.install.rbac import DESTINATION_LOCAL_RULES, DESTINATION_RULES
+
 pytestmark = pytest.mark.apiserver
 
 HTTP = [{"name": "http", "port": 80, "targetPort": 8080}]
@@ -98,3 +100,34 @@ async def test_a_routes_status_is_written_by_the_holder_of_the_lease(cluster, ap
     assert reasons == {"Accepted": "Accepted", "ResolvedRefs": "BackendNotFound"}
     path = cluster.path("leases", "policy-controller-write", "apis/coordination.k8s.io/v1")
     assert (await cluster.client.get(path))["spec"]["holderIdentity"]
+
+
+async def conditions_of(cluster, path):
+    while True:
+        item = await cluster.client.get(path)
+        if conditions := (item.get("status") or {}).get("conditions"):
+            return [(entry["type"], entry["status"], entry["reason"]) for entry in conditions]
+
+
+async def test_the_status_of_limits_and_networks_is_written(cluster, kubeconfig_of):
+    """With the rights of the install."""
+    group = f"{POLICY}/v1alpha1"
+    kinds = [
+        ("httplocalratelimitpolicies", "HTTPLocalRateLimitPolicy", "v1alpha1"),
+        ("egressnetworks", "EgressNetwork", "v1alpha1"),
+    ]
+    await define(cluster, *kinds)
+    target = {"group": "policy.linkerd.io", "kind": "Server", "name": "gone"}
+    specs = [{"targetRef": target}, {"trafficPolicy": "Deny"}]
+    for (plural, kind, version), spec in zip(kinds, specs, strict=True):
+        body = {"apiVersion": f"policy.linkerd.io/{version}", "kind": kind, "spec": spec}
+        path = cluster.path(plural, "", group)
+        await cluster.client.create(path, {**body, "metadata": {"name": "one"}})
+    rules = [*DESTINATION_RULES, *DESTINATION_LOCAL_RULES]
+    kubeconfig = await kubeconfig_of("discovery-status", rules)
+    flags = ("--controller-namespace", cluster.namespace)
+    async with running(kubeconfig, *flags), asyncio.timeout(PATIENCE_SECONDS):
+        limit = await conditions_of(cluster, cluster.path(kinds[0][0], "one", group))
+        network = await conditions_of(cluster, cluster.path(kinds[1][0], "one", group))
+    assert limit == [("Accepted", "False", "NoMatchingTarget")]
+    assert network == [("Accepted", "True", "Accepted")]

@@ -34,6 +34,7 @@ POLICY_KINDS = [
     "serverauthorizations",
     "servers",
 ]
+WITH_STATUS = ["egressnetworks", "httplocalratelimitpolicies", "httproutes"]
 GATEWAY_KINDS = ["grpcroutes", "httproutes", "tcproutes", "tlsroutes"]
 
 DESTINATION_RULES = [
@@ -44,7 +45,7 @@ DESTINATION_RULES = [
     rule("gateway.networking.k8s.io", GATEWAY_KINDS, READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
     rule("specs.smi-spec.io", ["httproutegroups"], READ),
-    rule("policy.linkerd.io", ["httproutes/status"], ["update"]),
+    rule("policy.linkerd.io", [f"{kind}/status" for kind in WITH_STATUS], ["update"]),
     rule("gateway.networking.k8s.io", [f"{kind}/status" for kind in GATEWAY_KINDS], ["update"]),
 ]
 # The lease by which one replica is the one to write. Kubernetes cannot limit `create` to a name.
