@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -183,3 +184,19 @@ def viz(api_port, tmp_path):
         return process.returncode, out.decode(), err.decode()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def promtool():
+    """Out of Debian's package of Prometheus, which the image is made of too."""
+    cache = Path(os.environ.get("TULLE_CACHE", Path.home() / ".cache" / "tulle"))
+    found = cache / "promtool" / "usr" / "bin" / "promtool"
+    if not found.exists():
+        folder = cache / "deb"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not list(folder.glob("prometheus_*.deb")):
+            command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "prometheus"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        archive = max(folder.glob("prometheus_*.deb"))
+        subprocess.run(["dpkg", "-x", str(archive), str(cache / "promtool")], check=True)
+    return found

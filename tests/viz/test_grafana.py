@@ -1,13 +1,11 @@
 """Grafana dashboards and alert rules, judged by the real promtool and by what we export."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,22 +22,6 @@ SUFFIX = re.compile(r"_(bucket|sum|count)$")
 METRIC = re.compile(
     r"\b([a-z][a-z0-9_]*[a-z0-9])\b(?=\{|\[)|\b([a-z]+_cert_ttl_seconds|discovery_subscribers)\b"
 )
-
-
-@pytest.fixture(scope="module")
-def promtool():
-    """Out of Debian's package of Prometheus, which the image is made of too."""
-    cache = Path(os.environ.get("TULLE_CACHE", Path.home() / ".cache" / "tulle"))
-    found = cache / "promtool" / "usr" / "bin" / "promtool"
-    if not found.exists():
-        folder = cache / "deb"
-        folder.mkdir(parents=True, exist_ok=True)
-        if not list(folder.glob("prometheus_*.deb")):
-            command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "prometheus"]
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        archive = max(folder.glob("prometheus_*.deb"))
-        subprocess.run(["dpkg", "-x", str(archive), str(cache / "promtool")], check=True)
-    return found
 
 
 def run(*command, **options):

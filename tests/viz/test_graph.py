@@ -1,5 +1,9 @@
 """The graph of all workloads, from what proxies counted and which pods there are."""
 
+import asyncio
+import json
+import subprocess
+
 import httpx
 import pytest
 
@@ -89,6 +93,24 @@ async def test_bare_pods_are_nodes_and_cost_questions_only_when_there_are_any(
     _, found = await ask(api_port, "/api/graph")
     assert by_ref(found["nodes"])["curl"]["ref"] == ["pod", "shop", "curl"]
     assert any(' or sum(increase(response_total{direction="outbound"' in q for q in answers.asked)
+
+
+async def test_prometheus_reads_every_question(api_port, add, new_pod, answers, promtool, tmp_path):
+    add(new_pod("curl"))
+    target = {"kind": "deployment", "namespace": "shop", "name": "web"}
+    for namespace in ("", "shop"):
+        await ask(api_port, "/api/graph", totals="1", namespace=namespace)
+    for path in ("/api/around", "/api/unmeshed", "/api/proxies"):
+        await ask(api_port, path, **target)
+    await ask(api_port, "/api/around", kind="service", namespace="shop", name="web")
+    await ask(api_port, "/api/series", **target, **{"from": 100, "to": 130, "step": 10})
+    rules = [{"record": f"q{number}", "expr": text} for number, text in enumerate(answers.asked)]
+    file = tmp_path / "questions.json"
+    file.write_text(json.dumps({"groups": [{"name": "questions", "rules": rules}]}))
+    command = [promtool, "check", "rules", file]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(rules)} rules found" in done.stdout
 
 
 async def test_a_moment_of_the_past_is_asked_of_prometheus(api_port, answers):
