@@ -92,6 +92,11 @@ bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the c
 	$(BIN)/python bench/convergence.py
 	$(BIN)/python bench/starts.py
 
+.PHONY: bench-viz
+bench-viz: prepare ## viz with 500 proxies; then memory after ten minutes of load on the current cluster
+	PYTHONPATH=src $(BIN)/python bench/many_proxies.py
+	$(BIN)/python bench/memory.py
+
 .PHONY: web
 web: ## The dashboard's page: check it, then build it
 	@python3 tools/web.py lint test build
