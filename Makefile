@@ -73,7 +73,7 @@ e2e: prepare ## Stories on a real one-node Kubernetes of their own
 	$(PYTEST) -m "cluster" --durations=10
 
 .PHONY: test
-test: prepare lint types test-fast test-file test-rust test-root test-wire e2e ## All of it
+test: prepare lint types test-fast test-file test-rust test-root test-browser test-wire e2e ## All of it
 
 .PHONY: demo
 demo: prepare ## The mesh on a local Kubernetes, with real traffic

@@ -118,7 +118,7 @@ function Health({ lines }: { lines: readonly HealthLine[] }) {
         {ordered.map((line) => (
           <li key={line.id}>
             <State state={line.state} />
-            <div>
+            <div class={line.state === "ok" ? "line-short" : ""}>
               <p class="line-title">
                 {line.title} <span class="hidden">: {STATE_WORDS[line.state]}</span>
               </p>

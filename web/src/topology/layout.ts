@@ -25,12 +25,12 @@ async function start(): Promise<ELK> {
 const LAYERED = {
   "elk.algorithm": "layered",
   "elk.direction": "RIGHT",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "76",
-  "elk.spacing.nodeNode": "18",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "140",
+  "elk.spacing.nodeNode": "24",
   "elk.spacing.componentComponent": "18",
   "elk.aspectRatio": "1.6",
 };
-const ROOT = { ...LAYERED, "elk.spacing.nodeNode": "44", "elk.layered.spacing.nodeNodeBetweenLayers": "96", "elk.spacing.componentComponent": "44" };
+const ROOT = { ...LAYERED, "elk.spacing.nodeNode": "44", "elk.layered.spacing.nodeNodeBetweenLayers": "112", "elk.spacing.componentComponent": "44" };
 const GROUP = { ...LAYERED, "elk.padding": `[top=${TITLE_HEIGHT + 10},left=16,bottom=16,right=16]` };
 
 /** Links between namespaces hold those apart; only links within one order what is in it. */

@@ -22,7 +22,7 @@ export interface Picture {
 const FONT = "system-ui, sans-serif";
 const TEXT_FROM = 0.38;
 const NUMBERS_FROM = 0.75;
-const LABELS_FROM = 0.75;
+const LABELS_FROM = 0.85;
 const DIM = 0.18;
 const STATE_COLOURS = { ok: "--ok", warn: "--warn", fail: "--fail", unknown: "--line-strong" } as const;
 
@@ -59,9 +59,12 @@ export function paint(context: CanvasRenderingContext2D, picture: Picture, ratio
   const view = { ...corner, width: width / camera.scale, height: height / camera.scale };
   paintGroups(context, picture, view);
   paintLinks(context, picture, view);
+  // What is pointed at may cover workloads; all labels at once may not.
+  const isAtRest = picture.near === null;
+  if (isAtRest && camera.scale >= LABELS_FROM) paintLabels(context, picture, view);
   paintNodes(context, picture, view);
   paintNames(context, picture, view);
-  if (camera.scale >= LABELS_FROM || picture.near) paintLabels(context, picture, view);
+  if (!isAtRest) paintLabels(context, picture, view);
   context.globalAlpha = 1;
 }
 
@@ -222,21 +225,38 @@ function paintLabels(context: CanvasRenderingContext2D, picture: Picture, view: 
     const [src, dst] = [picture.layout.nodes.get(link.src), picture.layout.nodes.get(link.dst)];
     if (!src || !dst || isDimmed(picture, link)) continue;
     const { from, to } = curve(src, dst);
-    const [x, y] = [(from.x + to.x) / 2, (from.y + to.y) / 2];
-    if (!overlap({ x, y, width: 1, height: 1 }, view)) continue;
-    const text = linkText(link);
-    const width = context.measureText(text).width + size;
-    context.globalAlpha = 0.92;
-    context.fillStyle = colour("--ground");
-    context.fillRect(x - width / 2, y - size * 0.75, width, size * 1.5);
-    context.globalAlpha = 1;
-    context.fillStyle = colour(link.secured === false ? "--fail" : "--quiet");
-    context.fillText(text, x, y);
+    const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+    if (overlap({ ...middle, width: 1, height: 1 }, view)) paintLabel(context, link, middle, size);
   }
 }
 
-export function linkText(link: Link): string {
-  const lock = link.secured === null ? "" : link.secured ? "🔒 " : "no TLS · ";
-  if (link.rps === null) return `${lock}TCP ${link.tcp ?? 0}`;
-  return `${lock}${rate(link.rps)}/s · ${percent(link.success, 1)} · ${milliseconds(link.p99)}`;
+function paintLabel(context: CanvasRenderingContext2D, link: Link, { x, y }: { x: number; y: number }, size: number): void {
+  const lines = linkLines(link);
+  const width = Math.max(...lines.map((line) => context.measureText(line).width)) + 2.6 * size;
+  const height = lines.length * size * 1.35;
+  context.globalAlpha = 0.9;
+  context.fillStyle = colour("--ground");
+  context.fillRect(x - width / 2, y - height / 2, width, height);
+  context.globalAlpha = 1;
+  context.fillStyle = colour(link.secured === false ? "--fail" : "--quiet");
+  const first = y - ((lines.length - 1) * size * 1.35) / 2;
+  lines.forEach((line, index) => context.fillText(line, x + size * 0.6, first + index * size * 1.35));
+  if (link.secured !== null) paintLock(context, x - context.measureText(lines[0] ?? "").width / 2 - size * 0.4, first, size * 0.8, link.secured);
+}
+
+/** Closed for mutual TLS; open, with its bow to the side, without. */
+function paintLock(context: CanvasRenderingContext2D, x: number, y: number, size: number, isClosed: boolean): void {
+  context.setLineDash([]);
+  context.lineWidth = size / 7;
+  context.strokeStyle = colour(isClosed ? "--ok" : "--fail");
+  context.fillStyle = context.strokeStyle;
+  context.fillRect(x - size * 0.4, y - size * 0.05, size * 0.8, size * 0.55);
+  context.beginPath();
+  context.arc(x + (isClosed ? 0 : size * 0.4), y - size * 0.1, size * 0.27, Math.PI, 0);
+  context.stroke();
+}
+
+export function linkLines(link: Link): string[] {
+  if (link.rps === null) return [`TCP ${link.tcp ?? 0}`];
+  return [`${rate(link.rps)}/s`, `${percent(link.success, 1)} · ${milliseconds(link.p99)}`];
 }
