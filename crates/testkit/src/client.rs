@@ -42,8 +42,18 @@ pub async fn send_body(
     request: http::request::Builder,
     body: Bytes,
 ) -> io::Result<Answer> {
+    send_body_within(address, request, body, PATIENCE).await
+}
+
+/// The same where more patience is due.
+pub async fn send_body_within(
+    address: SocketAddr,
+    request: http::request::Builder,
+    body: Bytes,
+    patience: Duration,
+) -> io::Result<Answer> {
     let request = request.body(Full::new(body)).map_err(io::Error::other)?;
-    within(async {
+    within(patience, async {
         let stream = TokioIo::new(TcpStream::connect(address).await?);
         let handshake = hyper::client::conn::http1::handshake(stream).await;
         let (mut sender, connection) = handshake.map_err(io::Error::other)?;
@@ -62,7 +72,7 @@ pub async fn send_http2(
     body: Bytes,
 ) -> io::Result<Answer> {
     let request = request.body(Full::new(body)).map_err(io::Error::other)?;
-    within(async {
+    within(PATIENCE, async {
         let stream = TokioIo::new(TcpStream::connect(address).await?);
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await;
         let (mut sender, connection) = handshake.map_err(io::Error::other)?;
@@ -88,9 +98,12 @@ async fn read(
     })
 }
 
-async fn within<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn within<T>(
+    patience: Duration,
+    future: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-    tokio::time::timeout(PATIENCE, future).await.map_err(late)?
+    tokio::time::timeout(patience, future).await.map_err(late)?
 }
 
 /// Asks again and again until there is an answer; panics with `wanted` when it takes too long.
@@ -107,4 +120,23 @@ pub async fn until<T>(wanted: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> 
         Ok(answer) => answer,
         Err(_) => panic!("it did not come true: {wanted}"),
     }
+}
+
+/// Waits until a line of the metrics begins with `name`, has all of `labels`, and gives its value.
+pub async fn until_metric(
+    name: &str,
+    labels: &[&str],
+    mut ask: impl AsyncFnMut() -> String,
+) -> f64 {
+    let wanted = format!("{name} with {labels:?}");
+    until(&wanted, async || {
+        let metrics = ask().await;
+        let line = metrics.lines().find(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok())
+    })
+    .await
 }

@@ -55,36 +55,33 @@ struct State {
     inbound: Told<u32, inbound::Server>,
 }
 
-/// Running services on loopback; dropping it takes them away.
-pub struct ControlPlane {
-    state: Arc<State>,
+/// The three services, listening; dropping it takes them away.
+pub struct Doors {
     identity: Running,
     destination: Running,
     policy: Running,
 }
 
+/// Running services on loopback; dropping it takes them away.
+pub struct ControlPlane {
+    state: Arc<State>,
+    doors: Doors,
+}
+
 impl ControlPlane {
     pub async fn start() -> Self {
         let state = Arc::new(State::default());
+        let doors = doors(&state, serve::loopback);
         *state
             .lifetime
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Duration::from_secs(86_400);
-        let shared = || Served(Arc::clone(&state));
-        let identity = identity::identity_server::IdentityServer::new(shared());
-        let destination = dst::destination_server::DestinationServer::new(shared());
-        let policies = Policies {
-            outbound: outbound::outbound_policies_server::OutboundPoliciesServer::new(shared()),
-            inbound: inbound::inbound_server_policies_server::InboundServerPoliciesServer::new(
-                shared(),
-            ),
-        };
-        Self {
-            identity: serve::http(TowerToHyperService::new(identity)).await,
-            destination: serve::http(TowerToHyperService::new(destination)).await,
-            policy: serve::http(TowerToHyperService::new(policies)).await,
-            state,
-        }
+        Self { state, doors }
+    }
+
+    /// More doors to the same services, on listeners that are not this network's.
+    pub fn doors(&self, listener: impl Fn() -> std::net::TcpListener) -> Doors {
+        doors(&self.state, listener)
     }
 
     pub fn authority(&self) -> &Authority {
@@ -148,11 +145,24 @@ impl ControlPlane {
 
     /// The variables that lead a proxy here, with its identity in `directory`.
     pub fn environment(&self, name: &str, directory: &std::path::Path) -> Vec<(String, String)> {
+        self.environment_by(&self.doors, name, directory)
+    }
+
+    /// The same, by these doors.
+    pub fn environment_by(
+        &self,
+        doors: &Doors,
+        name: &str,
+        directory: &std::path::Path,
+    ) -> Vec<(String, String)> {
         let path = |file: &str| directory.join(file).display().to_string();
         [
-            ("IDENTITY_SVC_ADDR", self.identity.address.to_string()),
-            ("DESTINATION_SVC_ADDR", self.destination.address.to_string()),
-            ("POLICY_SVC_ADDR", self.policy.address.to_string()),
+            ("IDENTITY_SVC_ADDR", doors.identity.address.to_string()),
+            (
+                "DESTINATION_SVC_ADDR",
+                doors.destination.address.to_string(),
+            ),
+            ("POLICY_SVC_ADDR", doors.policy.address.to_string()),
             (
                 "POLICY_WORKLOAD",
                 "{\"ns\":\"test\",\"pod\":\"test\"}".to_string(),
@@ -175,6 +185,21 @@ impl ControlPlane {
     }
 }
 
+fn doors(state: &Arc<State>, listener: impl Fn() -> std::net::TcpListener) -> Doors {
+    let shared = || Served(Arc::clone(state));
+    let policies = Policies {
+        outbound: outbound::outbound_policies_server::OutboundPoliciesServer::new(shared()),
+        inbound: inbound::inbound_server_policies_server::InboundServerPoliciesServer::new(shared()),
+    };
+    let identity = identity::identity_server::IdentityServer::new(shared());
+    let destination = dst::destination_server::DestinationServer::new(shared());
+    Doors {
+        identity: serve::http_on(listener(), TowerToHyperService::new(identity)),
+        destination: serve::http_on(listener(), TowerToHyperService::new(destination)),
+        policy: serve::http_on(listener(), TowerToHyperService::new(policies)),
+    }
+}
+
 /// The endpoints of one authority, changed while proxies watch.
 pub struct Service {
     endpoints: watch::Sender<Option<Vec<Endpoint>>>,
@@ -187,6 +212,10 @@ impl Service {
 
     pub fn remove(&self, address: SocketAddr) {
         self.change(|endpoints| endpoints.retain(|e| e.address != address));
+    }
+
+    pub fn set(&self, all: Vec<Endpoint>) {
+        self.change(|endpoints| *endpoints = all);
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Endpoint>)) {

@@ -27,6 +27,11 @@ pub struct Http {
 
 impl Http {
     pub async fn start(name: &str) -> Self {
+        Self::start_on(serve::loopback(), name)
+    }
+
+    /// On a listener that does not block, perhaps another network's.
+    pub fn start_on(listener: std::net::TcpListener, name: &str) -> Self {
         let requests = Arc::new(AtomicU64::new(0));
         let failing = Arc::new(AtomicU64::new(0));
         let (counted, status) = (Arc::clone(&requests), Arc::clone(&failing));
@@ -38,7 +43,7 @@ impl Http {
             async move { Ok::<_, Infallible>(answer(&name, forced, request).await) }
         });
         Self {
-            server: serve::http(service).await,
+            server: serve::http_on(listener, service),
             requests,
             failing,
         }
@@ -127,12 +132,16 @@ fn grpc(status: Option<&HeaderValue>, body: Full<Bytes>) -> Response<Body> {
 
 /// Sends back what it reads.
 pub async fn tcp() -> Running {
-    serve::tcp(|mut stream| async move {
+    tcp_on(serve::loopback())
+}
+
+/// The same on a listener that does not block, perhaps another network's.
+pub fn tcp_on(listener: std::net::TcpListener) -> Running {
+    serve::tcp_on(listener, |mut stream| async move {
         let (mut read, mut write) = stream.split();
         let _ = tokio::io::copy(&mut read, &mut write).await;
         let _ = write.shutdown().await;
     })
-    .await
 }
 
 /// Speaks first, as mail and database servers do, then sends back what it reads.

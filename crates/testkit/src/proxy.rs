@@ -32,6 +32,43 @@ pub struct Proxy {
     directory: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<Option<Result<(), StartError>>>>,
+    task: Option<tokio::task::JoinHandle<Result<(), StartError>>>,
+}
+
+/// What a proxy is run with.
+struct Prepared {
+    config: Config,
+    surroundings: Surroundings,
+    listens: oneshot::Receiver<Addresses>,
+    redirects: Redirects,
+    directory: PathBuf,
+}
+
+impl Prepared {
+    fn new(plane: &ControlPlane, name: &str, variables: &[(&str, &str)]) -> Self {
+        let directory = new_directory();
+        write_identity(&directory, name).expect("it can be written");
+        std::fs::write(directory.join("token"), "a token").expect("it can be written");
+        let environment = plane.environment(name, &directory).into_iter();
+        let mut environment: HashMap<_, _> = environment.collect();
+        for (key, value) in variables {
+            environment.insert(format!("LINKERD2_PROXY_{key}"), (*value).to_string());
+        }
+        let config = Config::from_env(|key| environment.get(key).cloned());
+        let redirects = Redirects::default();
+        let (listening, listens) = oneshot::channel();
+        Self {
+            config: config.expect("the test's variables are right"),
+            surroundings: Surroundings {
+                inbound_orig_dst: orig_dst(&redirects),
+                outbound_orig_dst: orig_dst(&redirects),
+                listening: Some(listening),
+            },
+            listens,
+            redirects,
+            directory,
+        }
+    }
 }
 
 impl Proxy {
@@ -49,32 +86,37 @@ impl Proxy {
 
     /// Listening, perhaps not certified yet.
     pub async fn begin(plane: &ControlPlane, name: &str, variables: &[(&str, &str)]) -> Self {
-        let directory = new_directory();
-        write_identity(&directory, name).expect("it can be written");
-        std::fs::write(directory.join("token"), "a token").expect("it can be written");
-        let environment = plane.environment(name, &directory).into_iter();
-        let mut environment: HashMap<_, _> = environment.collect();
-        for (key, value) in variables {
-            environment.insert(format!("LINKERD2_PROXY_{key}"), (*value).to_string());
-        }
-        let config = Config::from_env(|key| environment.get(key).cloned());
-        let config = config.expect("the test's variables are right");
-        let redirects = Redirects::default();
-        let (listening, listens) = oneshot::channel();
+        let prepared = Prepared::new(plane, name, variables);
         let (stop, stopped) = oneshot::channel();
-        let surroundings = Surroundings {
-            inbound_orig_dst: orig_dst(&redirects),
-            outbound_orig_dst: orig_dst(&redirects),
-            listening: Some(listening),
-        };
+        let (config, surroundings) = (prepared.config, prepared.surroundings);
         let thread = std::thread::spawn(move || in_thread(config, surroundings, stopped));
         Self {
-            addresses: listens.await.expect("it listens"),
+            addresses: prepared.listens.await.expect("it listens"),
             name: name.to_string(),
-            redirects,
-            directory,
+            redirects: prepared.redirects,
+            directory: prepared.directory,
             stop: Some(stop),
             thread: Some(thread),
+            task: None,
+        }
+    }
+
+    /// On the test's own runtime, so that its paused clock is the proxy's too.
+    pub async fn begin_here(plane: &ControlPlane, name: &str, variables: &[(&str, &str)]) -> Self {
+        let prepared = Prepared::new(plane, name, variables);
+        let (config, surroundings) = (prepared.config, prepared.surroundings);
+        let task = tokio::spawn(async move {
+            let logs = log::start(&config.logs).expect("the filter is right");
+            run(config, logs, surroundings).await
+        });
+        Self {
+            addresses: prepared.listens.await.expect("it listens"),
+            name: name.to_string(),
+            redirects: prepared.redirects,
+            directory: prepared.directory,
+            stop: None,
+            thread: None,
+            task: Some(task),
         }
     }
 
@@ -131,21 +173,14 @@ impl Proxy {
 
     /// Waits until a line of the metrics begins with `name`, has all of `labels`, and gives its value.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let wanted = format!("{name} with {labels:?}");
-        client::until(&wanted, async || {
-            let metrics = self.metrics().await;
-            let line = metrics.lines().find(|line| {
-                let rest = line.strip_prefix(name);
-                rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
-                    && labels.iter().all(|label| line.contains(label))
-            });
-            line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok())
-        })
-        .await
+        client::until_metric(name, labels, async || self.metrics().await).await
     }
 
     /// Waits for the end of a proxy that was asked to shut down.
     pub async fn ended(mut self) -> Result<(), StartError> {
+        if let Some(task) = self.task.take() {
+            return task.await.expect("the proxy does not panic");
+        }
         let thread = self
             .thread
             .take()
@@ -162,6 +197,9 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         drop(self.stop.take());
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -22,14 +22,30 @@ impl Drop for Running {
     }
 }
 
+/// A free port on loopback.
+pub fn loopback() -> std::net::TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0");
+    let listener = listener.expect("a free port on loopback");
+    listener.set_nonblocking(true).expect("it is a socket");
+    listener
+}
+
 /// `connection` handles each accepted stream.
 pub async fn tcp<F, C>(connection: F) -> Running
 where
     F: Fn(tokio::net::TcpStream) -> C + Send + 'static,
     C: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await;
-    let listener = listener.expect("a free port on loopback");
+    tcp_on(loopback(), connection)
+}
+
+/// The same on a listener that does not block.
+pub fn tcp_on<F, C>(listener: std::net::TcpListener, connection: F) -> Running
+where
+    F: Fn(tokio::net::TcpStream) -> C + Send + 'static,
+    C: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::from_std(listener).expect("there is a runtime");
     let address = listener.local_addr().expect("it is bound");
     let task = tokio::spawn(async move {
         let mut connections = JoinSet::new();
@@ -43,7 +59,7 @@ where
 }
 
 /// HTTP/1 or HTTP/2, as the client begins.
-pub async fn http<S, B>(service: S) -> Running
+pub fn http_on<S, B>(listener: std::net::TcpListener, service: S) -> Running
 where
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
@@ -54,7 +70,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    tcp(move |stream| {
+    tcp_on(listener, move |stream| {
         let service = service.clone();
         async move {
             let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
@@ -63,5 +79,4 @@ where
             let _ = connection.await;
         }
     })
-    .await
 }
