@@ -42,6 +42,8 @@ MEANINGS = [
     ("enable-external-profiles", "true", {"external_profiles": True}),
     ("proxy-require-identity-inbound-ports", "80", {"require_identity_ports": "80"}),
     ("proxy-metrics-hostname-labels", "true", {"hostname_labels": True}),
+    ("proxy-metrics-max-series", "5000", {"metrics_max_series": 5000}),
+    ("proxy-metrics-drop-labels", "authority, sni", {"metrics_drop_labels": "authority,sni"}),
     ("proxy-outbound-connect-timeout", "2s", {"outbound_connect_timeout": "2000ms"}),
     ("proxy-inbound-connect-timeout", "250ms", {"inbound_connect_timeout": "250ms"}),
     (
@@ -116,6 +118,8 @@ MISTAKES = [
     ("enable-external-profiles", "yes", "true or false"),
     ("proxy-require-identity-inbound-ports", "x", "neither a port"),
     ("proxy-metrics-hostname-labels", "maybe", "true or false"),
+    ("proxy-metrics-max-series", "many", "a whole number"),
+    ("proxy-metrics-drop-labels", "authority,tls", "do without tls"),
     ("proxy-outbound-connect-timeout", "2", "a duration is"),
     ("proxy-inbound-connect-timeout", "soon", "a duration is"),
     ("proxy-outbound-discovery-cache-unused-timeout", "1", "a duration is"),

@@ -283,6 +283,8 @@ def test_the_environment_of_an_ordinary_pod(pod, settings) -> None:
             {"INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION": "8080,9"},
         ),
         ({"_proxy-metrics-hostname-labels": "true"}, {"OUTBOUND_METRICS_HOSTNAME_LABELS": "true"}),
+        ({"_proxy-metrics-max-series": "0"}, {"METRICS_MAX_SERIES": "0"}),
+        ({"_proxy-metrics-drop-labels": "sni"}, {"METRICS_DROP_LABELS": "sni"}),
         ({"_proxy-require-identity-inbound-ports": "80"}, {"INBOUND_PORTS_REQUIRE_IDENTITY": "80"}),
         ({"_proxy-log-level": "debug"}, {"LOG": "debug,[{headers}]=off,[{request}]=off"}),
         (

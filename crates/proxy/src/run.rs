@@ -16,12 +16,12 @@ use tracing::Instrument;
 pub use build::StartError;
 
 use crate::admin::{Admin, Readiness};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::control::identity::Certifier;
 use crate::drain;
 use crate::orig_dst::OrigDst;
 use crate::telemetry::log;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, SeriesLimit};
 use crate::tls::name::Identity;
 
 /// What sysexits.h calls EX_USAGE: the settings are wrong, and restarting will not help.
@@ -98,7 +98,7 @@ pub async fn run(
     logs: log::Handle,
     surroundings: Surroundings,
 ) -> Result<(), StartError> {
-    let metrics = Metrics::new(config.admin.metrics_retain_idle);
+    let metrics = metrics(&config.admin);
     let (signal, watch) = drain::channel();
     let (stop, stopped) = mpsc::channel(1);
     let grace = config.shutdown_grace;
@@ -139,6 +139,12 @@ pub async fn run(
         );
     }
     Ok(())
+}
+
+fn metrics(admin: &config::Admin) -> Arc<Metrics> {
+    let dropped = admin.metrics_dropped_labels.clone();
+    let limit = SeriesLimit::new(admin.metrics_max_series, dropped);
+    Metrics::with_limit(admin.metrics_retain_idle, limit)
 }
 
 fn identity_span(config: &Config) -> tracing::Span {

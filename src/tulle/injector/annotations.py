@@ -99,6 +99,8 @@ CONFIG: dict[str, Callable[[str], Fields]] = {
     "enable-external-profiles": _set("external_profiles", units.boolean),
     "proxy-require-identity-inbound-ports": _set("require_identity_ports", units.ports),
     "proxy-metrics-hostname-labels": _set("hostname_labels", units.boolean),
+    "proxy-metrics-max-series": _set("metrics_max_series", units.whole),
+    "proxy-metrics-drop-labels": _set("metrics_drop_labels", units.metric_labels),
     "proxy-outbound-connect-timeout": _set("outbound_connect_timeout", units.milliseconds),
     "proxy-inbound-connect-timeout": _set("inbound_connect_timeout", units.milliseconds),
     "proxy-outbound-discovery-cache-unused-timeout": _set(

@@ -89,6 +89,10 @@ def _logs(settings: Settings) -> dict[str, str]:
     return found
 
 
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
 def _truth(value: bool) -> str:
     return "true" if value else "false"
 
@@ -167,6 +171,8 @@ def _traffic(settings: Settings) -> dict[str, str]:
         "OUTBOUND_DETECT_TIMEOUT": NO_TIMEOUT if settings.disable_outbound_detect_timeout else "",
         "INBOUND_DETECT_TIMEOUT": NO_TIMEOUT if settings.disable_inbound_detect_timeout else "",
         "OUTBOUND_METRICS_HOSTNAME_LABELS": _truth(settings.hostname_labels),
+        "METRICS_DROP_LABELS": settings.metrics_drop_labels,
+        "METRICS_MAX_SERIES": _number(settings.metrics_max_series),
         **dict(settings.server_parameters),
     }
     return {name: value for name, value in found.items() if value}

@@ -82,6 +82,8 @@ class Settings:
     access_log: str = ""
     external_profiles: bool = False
     hostname_labels: bool = False
+    metrics_max_series: int | None = None  # None: the proxy's own default
+    metrics_drop_labels: str = ""
     outbound_connect_timeout: str = "1000ms"
     inbound_connect_timeout: str = "100ms"
     outbound_discovery_idle_timeout: str = "5s"
@@ -281,6 +283,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "proxy.control.streams.idleTimeout": ("stream_idle_timeout", str),
     "proxy.control.streams.lifetime": ("stream_lifetime", str),
     "proxy.metrics.hostnameLabels": ("hostname_labels", _boolean),
+    "proxy.metrics.maxSeries": ("metrics_max_series", int),
+    "proxy.metrics.dropLabels": ("metrics_drop_labels", _listed),
     "proxy.additionalEnv": ("additional_env", _env),
     "proxy.livenessProbe.initialDelaySeconds": ("liveness_initial_delay_seconds", int),
     "proxy.livenessProbe.timeoutSeconds": ("probe_timeout_seconds", int),

@@ -13,6 +13,7 @@ from tulle.durations import seconds
 _QUANTITY = re.compile(
     r"(\d+(?:\.\d*)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[+-]?\d+|E[+-]?\d+)?"
 )
+NEEDED_LABELS = ("direction", "peer", "tls", "le")
 
 
 def milliseconds(text: str) -> str:
@@ -108,6 +109,17 @@ def whole(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("it must be a whole number, 0 or more")
     return int(text)
+
+
+def metric_labels(text: str) -> str:
+    """Labels that the proxy's sums may do without; it refuses to start without the others."""
+    labels = [label.strip() for label in text.split(",") if label.strip()]
+    for label in labels:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", label):
+            raise ValueError(f"{label} is not a label's name")
+        if label in NEEDED_LABELS:
+            raise ValueError(f"no metric can do without {label}")
+    return ",".join(labels)
 
 
 def user(text: str) -> int:

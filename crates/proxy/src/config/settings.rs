@@ -105,16 +105,49 @@ pub struct Admin {
     pub is_shutdown_enabled: bool,
     /// Series that nothing touched for this long leave the exposition.
     pub metrics_retain_idle: Duration,
+    /// What is beyond is counted as a family's overflow.
+    pub metrics_max_series: usize,
+    /// Labels that counters and histograms do not have.
+    pub metrics_dropped_labels: Vec<String>,
 }
 
 impl Admin {
+    /// About 20 MiB of series and 8 MiB of text; a proxy with 300 destinations has a third of it.
+    pub const MAX_SERIES: usize = 50_000;
+
     pub(super) fn read(env: &Env<'_>) -> Result<Self, ConfigError> {
         let listen = SocketAddr::from(([127, 0, 0, 1], 4191));
         Ok(Self {
             listen: env.or("ADMIN_LISTEN_ADDR", parse::address, listen)?,
             is_shutdown_enabled: env.or("SHUTDOWN_ENDPOINT_ENABLED", parse::boolean, false)?,
             metrics_retain_idle: env.or("METRICS_RETAIN_IDLE", parse::duration, MINUTE * 10)?,
+            metrics_max_series: env.or("METRICS_MAX_SERIES", parse::count, Self::MAX_SERIES)?,
+            metrics_dropped_labels: env.or("METRICS_DROP_LABELS", labels, Vec::new())?,
         })
+    }
+}
+
+/// Without these a sum would say nothing.
+const NEEDED_LABELS: [&str; 4] = ["direction", "peer", "tls", "le"];
+
+fn labels(list: &str) -> Result<Vec<String>, &'static str> {
+    let names = list
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let is_label = |name: &&str| {
+        let mut bytes = name.bytes();
+        let is_begun = bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        is_begun && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let is_right = |name: &&str| is_label(name) && !NEEDED_LABELS.contains(name);
+    match names.clone().all(|name| is_right(&name)) {
+        true => Ok(names.map(str::to_string).collect()),
+        false => Err(
+            "a list of labels such as target_addr,authority, and none of direction, peer, tls, le",
+        ),
     }
 }
 

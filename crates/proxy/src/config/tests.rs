@@ -172,3 +172,22 @@ fn workers_follow_ratio_then_maximum_then_minimum() {
         2
     );
 }
+
+#[test]
+fn the_labels_to_drop_are_names_and_not_the_needed_ones() {
+    let config = read(&[("METRICS_DROP_LABELS", "target_addr, authority")]).unwrap();
+    assert_eq!(
+        config.admin.metrics_dropped_labels,
+        ["target_addr", "authority"]
+    );
+    for wrong in ["direction", "a-b", "target_addr,tls", "9"] {
+        let error = read(&[("METRICS_DROP_LABELS", wrong)])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("METRICS_DROP_LABELS"), "{error}");
+    }
+    assert_eq!(
+        read(&[]).unwrap().admin.metrics_max_series,
+        Admin::MAX_SERIES
+    );
+}

@@ -229,6 +229,30 @@ impl Labels {
         self
     }
 
+    /// What is counted together once there are too many series.
+    pub fn overflow() -> Self {
+        Self::new().with("overflow", "true")
+    }
+
+    /// The same without the labels of these names.
+    pub fn without(&self, names: &[String]) -> Self {
+        let mut kept = Self::new();
+        let mut rest = self.0.as_str();
+        while let Some((name, value)) = rest.split_once("=\"") {
+            let end = end_of_value(value);
+            let pair = &rest[..name.len() + 2 + end + 1];
+            rest = rest[pair.len()..].trim_start_matches(',');
+            if names.iter().any(|dropped| dropped == name) {
+                continue;
+            }
+            if !kept.0.is_empty() {
+                kept.0.push(',');
+            }
+            kept.0.push_str(pair);
+        }
+        kept
+    }
+
     pub fn merged(mut self, other: &Self) -> Self {
         if !self.0.is_empty() && !other.0.is_empty() {
             self.0.push(',');
@@ -236,6 +260,19 @@ impl Labels {
         self.0.push_str(&other.0);
         self
     }
+}
+
+/// Where its closing quote is.
+fn end_of_value(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' if !is_escaped => return index,
+            b'\\' => is_escaped = !is_escaped,
+            _ => is_escaped = false,
+        }
+    }
+    text.len().saturating_sub(1)
 }
 
 /// The symbolic name of a Linux error number; the number itself where it is an uncommon one.
@@ -289,6 +326,22 @@ mod tests {
             labels.as_str(),
             r#"direction="inbound",target_addr="10.1.0.2:80",target_ip="10.1.0.2",target_port="80",tls="true",client_id="web.shop.serviceaccount.identity.tulle.cluster.local",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="80",route_group="",route_kind="default",route_name="default""#
         );
+    }
+
+    #[test]
+    fn labels_can_be_left_out_whatever_their_values_hold() {
+        let labels = Labels::new()
+            .with("a", "1")
+            .with("b", "x\",a=\"\\")
+            .with("c", "");
+        let without = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            labels.without(&names)
+        };
+        assert_eq!(without(&[]), labels);
+        assert_eq!(without(&["b"]).as_str(), r#"a="1",c="""#);
+        assert_eq!(without(&["a", "c"]), Labels::new().with("b", "x\",a=\"\\"));
+        assert_eq!(without(&["a", "b", "c"]), Labels::new());
     }
 
     #[test]

@@ -6,6 +6,9 @@ mod directions;
 mod family;
 mod http;
 mod idle;
+mod limit;
+#[cfg(test)]
+mod limit_tests;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -19,15 +22,13 @@ pub use directions::{
     BalancerFamilies, DetectFamilies, InboundFamilies, InboundHttpFamilies, OutboundFamilies,
     RouteFamilies,
 };
-pub use family::{Counter, Family, Gauge, Histogram, SeriesLimit};
+pub use family::{Counter, Family, Gauge, Histogram};
 pub use http::{Class, HttpEndpointMetrics, HttpFamilies, Outcome};
+pub use limit::SeriesLimit;
 pub use process::Process;
 pub use transport::{TransportFamilies, TransportMetrics};
 
 use super::labels::Labels;
-
-/// More label sets than this are counted as refused instead of kept: memory stays bounded.
-const MAX_SERIES: usize = 20_000;
 
 pub struct Metrics {
     retain_idle: Duration,
@@ -47,11 +48,11 @@ pub struct Metrics {
 
 impl Metrics {
     pub fn new(retain_idle: Duration) -> Arc<Self> {
-        Self::with_limit(retain_idle, MAX_SERIES)
+        let most = crate::config::Admin::MAX_SERIES;
+        Self::with_limit(retain_idle, SeriesLimit::new(most, Vec::new()))
     }
 
-    pub fn with_limit(retain_idle: Duration, most: usize) -> Arc<Self> {
-        let limit = SeriesLimit::new(most);
+    pub fn with_limit(retain_idle: Duration, limit: Arc<SeriesLimit>) -> Arc<Self> {
         let retryable = "Requests of routes that may be retried.";
         Arc::new(Self {
             retain_idle,
@@ -116,15 +117,35 @@ impl Metrics {
         self.control.write(&mut out);
         self.outbound.write(&mut out);
         self.inbound.write(&mut out);
-        let name = "proxy_metrics_series_refused_total";
-        family::write_head(
-            &mut out,
-            name,
-            "Label sets over the proxy's limit.",
-            "counter",
-        );
-        family::write_sample(&mut out, name, "", self.limit.refused());
+        self.write_limit(&mut out);
         out.push_str("# EOF\n");
         out
+    }
+
+    fn write_limit(&self, out: &mut String) {
+        let mut each = |name: &str, help: &str, kind: &str, value: u64| {
+            family::write_head(out, name, help, kind);
+            family::write_sample(out, name, "", value);
+        };
+        let limit = &self.limit;
+        let (now, most) = (limit.now() as u64, limit.most() as u64);
+        each(
+            "proxy_metrics_series",
+            "Series that count toward the limit.",
+            "gauge",
+            now,
+        );
+        each(
+            "proxy_metrics_series_limit",
+            "The most there may be.",
+            "gauge",
+            most,
+        );
+        each(
+            "proxy_metrics_series_refused_total",
+            "Look-ups of a series that there was no room for.",
+            "counter",
+            limit.refused(),
+        );
     }
 }

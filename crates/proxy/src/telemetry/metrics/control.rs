@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::directions::BalancerFamilies;
-use super::family::{Counter, Family, SeriesLimit, write_head, write_sample};
+use super::family::{Counter, Family, write_head, write_sample};
+use super::limit::SeriesLimit;
 
 /// Certifications of our identity. Alerts in the wild use the older names, so both are printed.
 #[derive(Default)]

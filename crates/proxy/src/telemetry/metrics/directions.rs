@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::family::{Buckets, Counter, Family, Gauge, Histogram, SeriesLimit};
+use super::family::{Buckets, Counter, Family, Gauge, Histogram};
+use super::limit::SeriesLimit;
 
 macro_rules! seconds {
     ($name:ident, $($bound:literal),+) => {

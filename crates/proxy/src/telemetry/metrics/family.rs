@@ -1,53 +1,20 @@
 //! Counters, gauges, histograms and the families they belong to. A series is looked up once, by
 //! its label text, and then held: counting is one relaxed atomic addition.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::super::labels::Labels;
+use super::limit::SeriesLimit;
 
 /// Writing to a string cannot fail; this says it once for all writers here.
 macro_rules! put {
     ($out:expr, $($text:tt)*) => {
         write!($out, $($text)*).expect("writing to a string cannot fail")
     };
-}
-
-/// How many series there may be, over all families.
-#[derive(Debug)]
-pub struct SeriesLimit {
-    most: usize,
-    now: AtomicUsize,
-    refused: AtomicU64,
-}
-
-impl SeriesLimit {
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self {
-            most,
-            now: AtomicUsize::new(0),
-            refused: AtomicU64::new(0),
-        })
-    }
-
-    pub(super) fn take(&self) -> bool {
-        if self.now.load(Relaxed) < self.most {
-            self.now.fetch_add(1, Relaxed);
-            return true;
-        }
-        self.refused.fetch_add(1, Relaxed);
-        false
-    }
-
-    pub(super) fn give_back(&self, count: usize) {
-        self.now.fetch_sub(count, Relaxed);
-    }
-
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Relaxed)
-    }
 }
 
 #[derive(Debug, Default)]
@@ -131,12 +98,19 @@ impl Histogram {
 /// What a family can be made of.
 pub trait Metric {
     const KIND: &'static str;
+    /// What several label sets count may be one sum: then there can be an overflow.
+    const IS_SUM: bool;
+    /// Lines of the exposition.
+    fn series(&self) -> usize {
+        1
+    }
     /// Counters are printed with `_total`, as their TYPE line is.
     fn write(&self, out: &mut String, name: &str, labels: &str);
 }
 
 impl Metric for Counter {
     const KIND: &'static str = "counter";
+    const IS_SUM: bool = true;
 
     fn write(&self, out: &mut String, name: &str, labels: &str) {
         write_sample(out, name, labels, self.value());
@@ -145,6 +119,7 @@ impl Metric for Counter {
 
 impl Metric for Gauge {
     const KIND: &'static str = "gauge";
+    const IS_SUM: bool = false;
 
     fn write(&self, out: &mut String, name: &str, labels: &str) {
         write_sample(out, name, labels, self.value());
@@ -153,6 +128,11 @@ impl Metric for Gauge {
 
 impl Metric for Histogram {
     const KIND: &'static str = "histogram";
+    const IS_SUM: bool = true;
+
+    fn series(&self) -> usize {
+        self.counts.len() + 2
+    }
 
     fn write(&self, out: &mut String, name: &str, labels: &str) {
         let comma = if labels.is_empty() { "" } else { "," };
@@ -232,29 +212,41 @@ impl<T: Metric> Family<T> {
         }
     }
 
-    /// The series of these labels. Over the limit it is one that nobody will see.
+    /// The series of these labels. Over the limit it is the family's overflow, or, where a sum
+    /// would say nothing, one that nobody will see.
     pub fn get(&self, labels: &Labels) -> Arc<T> {
+        let labels = self.selected(labels);
         let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = known.get(labels) {
+        if let Some(series) = known.get(labels.as_ref()) {
             return Arc::clone(series);
         }
         drop(known);
         let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = known.get(labels) {
+        if let Some(series) = known.get(labels.as_ref()) {
             return Arc::clone(series);
         }
         let series = Arc::new((self.make)());
-        if self.limit.take() {
-            known.insert(labels.clone(), Arc::clone(&series));
+        if self.limit.take(series.series()) {
+            known.insert(labels.into_owned(), Arc::clone(&series));
+        } else if T::IS_SUM {
+            return Arc::clone(known.entry(Labels::overflow()).or_insert(series));
         }
         series
     }
 
     /// Forgets series, as when the balancer that they describe is gone.
     pub fn remove(&self, labels: &Labels) {
+        let labels = self.selected(labels);
         let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        if known.remove(labels).is_some() {
-            self.limit.give_back(1);
+        if let Some(series) = known.remove(labels.as_ref()) {
+            self.limit.give_back(series.series());
+        }
+    }
+
+    fn selected<'a>(&self, labels: &'a Labels) -> Cow<'a, Labels> {
+        match T::IS_SUM {
+            true => self.limit.selected(labels),
+            false => Cow::Borrowed(labels),
         }
     }
 

@@ -5,16 +5,19 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::super::labels::Labels;
-use super::family::{Buckets, Counter, Histogram, Metric, SeriesLimit, write_head};
+use super::family::{Buckets, Counter, Histogram, Metric, write_head};
 use super::idle::{Idle, Table, Touched};
+use super::limit::SeriesLimit;
+
+const LATENCY_BOUNDS: [u64; 25] = [
+    1_000, 2_000, 3_000, 4_000, 5_000, 10_000, 20_000, 30_000, 40_000, 50_000, 100_000, 200_000,
+    300_000, 400_000, 500_000, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000, 10_000_000,
+    20_000_000, 30_000_000, 40_000_000, 50_000_000,
+];
 
 /// Milliseconds are shown, microseconds counted.
 pub static LATENCY: Buckets = Buckets {
-    bounds: &[
-        1_000, 2_000, 3_000, 4_000, 5_000, 10_000, 20_000, 30_000, 40_000, 50_000, 100_000,
-        200_000, 300_000, 400_000, 500_000, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000,
-        10_000_000, 20_000_000, 30_000_000, 40_000_000, 50_000_000,
-    ],
+    bounds: &LATENCY_BOUNDS,
     per_shown: 1_000,
     is_whole: true,
 };
@@ -35,7 +38,20 @@ pub struct Outcome {
     pub error: Option<&'static str>,
 }
 
+/// Stands for all statuses that there was no room to tell apart.
+const OTHER: Option<u16> = Some(0);
+
 impl Outcome {
+    /// What is left of it when there are too many series.
+    fn coarse(self) -> Self {
+        Self {
+            status: OTHER,
+            grpc_status: None,
+            error: None,
+            ..self
+        }
+    }
+
     fn labels(&self) -> String {
         let class = match self.class {
             Class::Success => "success",
@@ -43,7 +59,7 @@ impl Outcome {
         };
         let mut labels = Labels::new();
         if let Some(status) = self.status {
-            labels = labels.with("status_code", &status.to_string());
+            labels = labels.with("status_code", &status_text(status));
         }
         labels = labels.with("classification", class);
         if let Some(code) = self.grpc_status {
@@ -56,10 +72,24 @@ impl Outcome {
     }
 }
 
+fn status_text(status: u16) -> String {
+    match Some(status) == OTHER {
+        true => "other".to_string(),
+        false => status.to_string(),
+    }
+}
+
 /// Few distinct outcomes occur per endpoint, so that a scan beats a map.
 type Few<K, V> = RwLock<Vec<(K, Arc<V>)>>;
 
-fn find<K: Copy + PartialEq, V>(few: &Few<K, V>, key: K, make: impl FnOnce() -> V) -> Arc<V> {
+/// The value of `key`; of `coarse` instead, where that would be new and `has_room` says no.
+fn find<K: Copy + PartialEq, V>(
+    few: &Few<K, V>,
+    key: K,
+    coarse: K,
+    has_room: impl FnOnce() -> bool,
+    make: impl FnOnce(K) -> V,
+) -> Arc<V> {
     let seen = |(k, _): &&(K, Arc<V>)| *k == key;
     let known = few.read().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, value)) = known.iter().find(seen) {
@@ -70,7 +100,11 @@ fn find<K: Copy + PartialEq, V>(few: &Few<K, V>, key: K, make: impl FnOnce() -> 
     if let Some((_, value)) = known.iter().find(seen) {
         return Arc::clone(value);
     }
-    let value = Arc::new(make());
+    let key = if has_room() { key } else { coarse };
+    if let Some((_, value)) = known.iter().find(|(k, _)| *k == key) {
+        return Arc::clone(value);
+    }
+    let value = Arc::new(make(key));
     known.push((key, Arc::clone(&value)));
     value
 }
@@ -86,8 +120,8 @@ struct Latency {
 }
 
 /// The requests of one label set. Held by whoever counts.
-#[derive(Default)]
 pub struct HttpEndpointMetrics {
+    limit: Arc<SeriesLimit>,
     touched: Touched,
     requests: Counter,
     responses: Few<Outcome, Responses>,
@@ -98,9 +132,36 @@ impl Idle for HttpEndpointMetrics {
     fn touched(&self) -> &Touched {
         &self.touched
     }
+
+    fn series(&self) -> usize {
+        let responses = self
+            .responses
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let latencies = self
+            .latencies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let told = responses.iter().filter(|(o, _)| o.status != OTHER).count();
+        let timed = latencies.iter().filter(|(status, _)| *status != OTHER);
+        1 + told + timed.count() * LATENCY_SERIES
+    }
 }
 
+/// A count for each bucket and for the rest, the sum and the total.
+const LATENCY_SERIES: usize = LATENCY_BOUNDS.len() + 3;
+
 impl HttpEndpointMetrics {
+    fn new(limit: &Arc<SeriesLimit>) -> Self {
+        Self {
+            limit: Arc::clone(limit),
+            touched: Touched::default(),
+            requests: Counter::default(),
+            responses: Few::default(),
+            latencies: Few::default(),
+        }
+    }
+
     /// At the start of a request.
     pub fn request(&self) {
         self.touched.touch();
@@ -123,18 +184,23 @@ impl HttpEndpointMetrics {
             grpc_status,
             error,
         };
-        let make = || Responses {
+        let has_room = || self.limit.take(1);
+        let make = |outcome: Outcome| Responses {
             labels: outcome.labels(),
             count: Counter::default(),
         };
-        find(&self.responses, outcome, make).count.increment();
-        let make = || Latency {
-            labels: status.map_or(String::new(), |s| format!("status_code=\"{s}\"")),
+        let coarse = outcome.coarse();
+        let responses = find(&self.responses, outcome, coarse, has_room, make);
+        responses.count.increment();
+        let has_room = || self.limit.take(LATENCY_SERIES);
+        let make = |status: Option<u16>| Latency {
+            labels: status.map_or(String::new(), |status| {
+                format!("status_code=\"{}\"", status_text(status))
+            }),
             histogram: Histogram::new(&LATENCY),
         };
-        find(&self.latencies, status, make)
-            .histogram
-            .observe_time(latency);
+        let latencies = find(&self.latencies, status, OTHER, has_room, make);
+        latencies.histogram.observe_time(latency);
     }
 
     pub fn requests(&self) -> u64 {
@@ -179,6 +245,7 @@ pub struct HttpFamilies {
     prefix: &'static str,
     has_latency: bool,
     table: Table<HttpEndpointMetrics>,
+    limit: Arc<SeriesLimit>,
 }
 
 impl HttpFamilies {
@@ -187,11 +254,13 @@ impl HttpFamilies {
             prefix,
             has_latency,
             table: Table::new(limit),
+            limit: Arc::clone(limit),
         }
     }
 
     pub fn get(&self, labels: Labels) -> Arc<HttpEndpointMetrics> {
-        self.table.get(labels, HttpEndpointMetrics::default)
+        let make = || HttpEndpointMetrics::new(&self.limit);
+        self.table.get(labels, make)
     }
 
     pub fn write(&self, out: &mut String, now: Instant, retain: Duration) {

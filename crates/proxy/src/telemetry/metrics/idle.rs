@@ -1,12 +1,13 @@
 //! A table of series that leave the exposition when nothing touched them for long.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::labels::Labels;
-use super::family::SeriesLimit;
+use super::limit::SeriesLimit;
 
 /// Set by whoever counts, cleared by the scrape: cheaper than reading a clock per request.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub trait Idle {
     fn is_busy(&self) -> bool {
         false
     }
+    /// Lines of the exposition that were taken from the limit.
+    fn series(&self) -> usize;
 }
 
 struct Row<T> {
@@ -51,26 +54,31 @@ impl<T: Idle> Table<T> {
     }
 
     pub fn get(&self, labels: Labels, make: impl FnOnce() -> T) -> Arc<T> {
+        let labels = match self.limit.selected(&labels) {
+            Cow::Borrowed(_) => labels,
+            Cow::Owned(fewer) => fewer,
+        };
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(row) = rows.get(&labels) {
             return Arc::clone(&row.metric);
         }
-        let metric = Arc::new(make());
-        if self.limit.take() {
-            let row = Row {
-                metric: Arc::clone(&metric),
-                seen: Instant::now(),
-            };
-            rows.insert(labels, row);
-        }
-        metric
+        let metric = make();
+        let labels = match self.limit.take(metric.series()) {
+            true => labels,
+            false => Labels::overflow(),
+        };
+        let row = rows.entry(labels).or_insert_with(|| Row {
+            metric: Arc::new(metric),
+            seen: Instant::now(),
+        });
+        Arc::clone(&row.metric)
     }
 
     /// Rows to print. Idle ones are removed, or only hidden while somebody still holds them.
     pub fn current(&self, now: Instant, retain: Duration) -> Vec<(Labels, Arc<T>)> {
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = rows.len();
-        let mut current = Vec::with_capacity(before);
+        let overflow = Labels::overflow();
+        let mut current = Vec::with_capacity(rows.len());
         rows.retain(|labels, row| {
             if row.metric.touched().take() || row.metric.is_busy() {
                 row.seen = now;
@@ -79,9 +87,12 @@ impl<T: Idle> Table<T> {
                 current.push((labels.clone(), Arc::clone(&row.metric)));
                 return true;
             }
-            Arc::strong_count(&row.metric) > 1
+            let is_held = Arc::strong_count(&row.metric) > 1;
+            if !is_held && *labels != overflow {
+                self.limit.give_back(row.metric.series());
+            }
+            is_held
         });
-        self.limit.give_back(before - rows.len());
         current
     }
 }

@@ -104,17 +104,6 @@ fn open_connections_do_not_expire() {
 }
 
 #[test]
-fn series_are_bounded_and_what_is_refused_is_counted() {
-    let metrics = Metrics::with_limit(MINUTE, 2);
-    for port in 1..=5 {
-        metrics.http_endpoint(endpoint(port)).request();
-    }
-    let text = metrics.exposition();
-    assert_eq!(text.matches("\nrequest_total{").count(), 2);
-    assert!(text.contains("proxy_metrics_series_refused_total 3\n"));
-}
-
-#[test]
 fn both_names_of_the_certificate_are_printed() {
     let metrics = Metrics::new(MINUTE);
     let expires = std::time::UNIX_EPOCH + Duration::from_secs(1_900_000_000);

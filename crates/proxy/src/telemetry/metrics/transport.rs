@@ -5,8 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::labels::{Labels, errno_name};
-use super::family::{Counter, Gauge, Metric, SeriesLimit, write_head, write_sample};
+use super::family::{Counter, Gauge, Metric, write_head, write_sample};
 use super::idle::{Idle, Table, Touched};
+use super::limit::SeriesLimit;
+
+/// More than this many ways to close are told as one.
+const CLOSES: usize = 4;
+/// Opened, open, read, written.
+const OTHERS: usize = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Close {
+    Clean,
+    Failed(i32),
+    Other,
+}
 
 /// The connections of one label set.
 #[derive(Default)]
@@ -16,8 +29,7 @@ pub struct TransportMetrics {
     open: Gauge,
     read: Counter,
     written: Counter,
-    /// By error number; a clean close has none.
-    closed: Mutex<BTreeMap<Option<i32>, u64>>,
+    closed: Mutex<BTreeMap<Close, u64>>,
 }
 
 impl Idle for TransportMetrics {
@@ -27,6 +39,10 @@ impl Idle for TransportMetrics {
 
     fn is_busy(&self) -> bool {
         self.open.value() > 0
+    }
+
+    fn series(&self) -> usize {
+        OTHERS + CLOSES
     }
 }
 
@@ -49,7 +65,11 @@ impl TransportMetrics {
         self.touched.touch();
         self.open.decrement();
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        *closed.entry(errno).or_default() += 1;
+        let mut close = errno.map_or(Close::Clean, Close::Failed);
+        if closed.len() >= CLOSES - 1 && !closed.contains_key(&close) {
+            close = Close::Other;
+        }
+        *closed.entry(close).or_default() += 1;
     }
 
     pub fn open_connections(&self) -> i64 {
@@ -58,8 +78,12 @@ impl TransportMetrics {
 
     fn write_closed(&self, out: &mut String, labels: &Labels) {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        for (errno, count) in closed.iter() {
-            let name = errno.map_or(String::new(), errno_name);
+        for (close, count) in closed.iter() {
+            let name = match close {
+                Close::Clean => String::new(),
+                Close::Failed(errno) => errno_name(*errno),
+                Close::Other => "other".to_string(),
+            };
             let labels = labels.clone().with("errno", &name);
             write_sample(out, "tcp_close_total", labels.as_str(), count);
         }
