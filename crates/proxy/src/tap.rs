@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use linkerd2_proxy_api::tap as pb;
 use tokio::sync::mpsc;
@@ -23,6 +24,9 @@ use crate::telemetry::labels::{Direction, Tls};
 
 /// A watcher that reads slower than this loses events, never the requests.
 const BUFFERED_EVENTS: usize = 400;
+
+/// Events of so long leave in one write: a write for each costs more than all else about it.
+const GATHERED: Duration = Duration::from_millis(5);
 
 /// A request as a watcher may see it.
 pub struct Seen<'a> {
@@ -135,8 +139,17 @@ struct Watching {
 impl Watching {
     /// None once the limit is reached and the last of the tapped responses has ended.
     async fn next(&mut self) -> Option<pb::TapEvent> {
-        let event = self.events.recv().await;
+        let event = match self.events.try_recv() {
+            Ok(event) => Some(event),
+            Err(_) => self.first_of_many().await,
+        };
         self.watcher = self.watcher.take().filter(|watcher| !watcher.is_done());
         event
+    }
+
+    async fn first_of_many(&mut self) -> Option<pb::TapEvent> {
+        let event = self.events.recv().await?;
+        tokio::time::sleep(GATHERED).await;
+        Some(event)
     }
 }

@@ -106,3 +106,58 @@ async fn without_a_name_there_is_no_tap() {
     let proxy = Proxy::start(&plane, CLIENT).await;
     assert_eq!(proxy.addresses.tap, None);
 }
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_slows_nobody() {
+    let plane = ControlPlane::start().await;
+    let proxy = Proxy::start_with(&plane, CLIENT, &[("TAP_SVC_NAME", TAP)]).await;
+    let application = echo::Http::start("web").await;
+    let cluster_ip = SocketAddr::from(([10, 96, 0, 7], 80));
+    let service = plane.service(WEB, cluster_ip);
+    service.add(Endpoint::plain(application.address()));
+    let outbound = proxy.outbound(cluster_ip);
+    let ask = async || {
+        let begun = std::time::Instant::now();
+        for _ in 0..300 {
+            let long = "x".repeat(8_000);
+            let request = Request::get("/").header("host", WEB).header("x-long", long);
+            let answer = client::send(outbound, request).await;
+            assert_eq!(answer.unwrap().status, 200);
+        }
+        begun.elapsed()
+    };
+    ask().await;
+    let untapped = ask().await;
+    let mut tap = tap_client(&plane, &proxy, TAP);
+    let headers = pb::observe_request::extract::http::Extract::Headers(Default::default());
+    let http = pb::observe_request::extract::Http {
+        extract: Some(headers),
+    };
+    let unlimited = pb::ObserveRequest {
+        limit: u32::MAX,
+        extract: Some(pb::observe_request::Extract {
+            extract: Some(pb::observe_request::extract::Extract::Http(http)),
+        }),
+        ..everything()
+    };
+    let mut events = tap.observe(unlimited).await.unwrap().into_inner();
+    // More than the proxy and the sockets between can hold: 4,500 events, 12 MB of headers.
+    let mut tapped = std::time::Duration::MAX;
+    for _ in 0..5 {
+        tapped = tapped.min(ask().await);
+    }
+    assert!(
+        tapped < 3 * untapped + std::time::Duration::from_millis(500),
+        "{tapped:?}, and {untapped:?} without the tap"
+    );
+    // It lives, and has lost what it did not read.
+    let mut told = 0_u32;
+    let patience = std::time::Duration::from_millis(300);
+    while let Ok(Ok(Some(_))) = tokio::time::timeout(patience, events.message()).await {
+        told += 1;
+    }
+    assert!((1..4_500).contains(&told), "{told}");
+    let request = Request::get("/again").header("host", WEB);
+    client::send(outbound, request).await.unwrap();
+    assert!(events.message().await.unwrap().is_some());
+}
