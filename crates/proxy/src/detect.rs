@@ -83,7 +83,8 @@ fn is_request_line(line: &[u8]) -> bool {
     !method.is_empty()
         && method.iter().copied().all(is_token)
         && !target.is_empty()
-        && target.iter().copied().all(is_target)
+        && is_target_begun(target)
+        && std::str::from_utf8(target).is_ok()
         && matches!(version, b"HTTP/1.1" | b"HTTP/1.0")
 }
 
@@ -96,7 +97,7 @@ fn is_line_begun(bytes: &[u8]) -> bool {
     let target = rest.split(|&b| b == b' ').next().unwrap_or_default();
     let version = rest.get(target.len() + 1..).unwrap_or_default();
     METHODS.contains(&&bytes[..end])
-        && target.iter().copied().all(is_target)
+        && is_target_begun(target)
         && (version.is_empty() || is_version_begun(version))
 }
 
@@ -110,7 +111,12 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Wider than RFC 3986: browsers send some of what it forbids, and some servers take UTF-8.
-fn is_target(byte: u8) -> bool {
-    byte > b' ' && byte != 0x7f
+/// Wider than RFC 3986: browsers send some of what it forbids, and some servers take UTF-8. Other
+/// bytes we could not pass on as HTTP; a server that takes them gets them as they are.
+fn is_target_begun(target: &[u8]) -> bool {
+    let is_text = match std::str::from_utf8(target) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(), // a character that has not ended yet
+    };
+    is_text && target.iter().all(|&byte| byte > b' ' && byte != 0x7f)
 }

@@ -29,6 +29,10 @@ fn known_beginnings() {
         (b"GET", Detected::NeedMore),
         (b"GET /a HTTP/1.1\r", Detected::NeedMore),
         (b"GET /a HTTP/2", Detected::Opaque),
+        (b"GET /\xc3\xa4 HTTP/1.1\r\n", Detected::Http1),
+        (b"GET /\xc3", Detected::NeedMore),
+        (b"GET /\xe4 HTTP/1.1\r\n", Detected::Opaque),
+        (b"GET /\xff", Detected::Opaque),
     ] {
         assert_eq!(detect(bytes), wanted, "{}", bytes.escape_ascii());
     }
