@@ -1,15 +1,19 @@
 //! The live endpoints of one address set, kept as destination says, and the picks among them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use linkerd2_proxy_api::destination as pb;
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerSettings, Ejected, Permit};
 use super::load::{Load, LoadSettings};

@@ -1,12 +1,16 @@
 //! Connections to one endpoint: one shared HTTP/2 connection, and idle HTTP/1 ones.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::Instant;
 
 use super::counted::Counted;
 use super::header::{SessionProtocol, TransportHeader};

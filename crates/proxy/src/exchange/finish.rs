@@ -1,9 +1,10 @@
 //! Follows a response to its end: counts it and frees what it held.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::body::{BodyError, Observer};
 use super::classify::{grpc_status, is_failure, is_grpc};

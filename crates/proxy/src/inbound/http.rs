@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
@@ -12,6 +11,7 @@ use http::{Method, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::authorize::{ClientTls, Decision, authorize};
 use super::labels::named;

@@ -1,9 +1,10 @@
 //! One request to one endpoint, and who is told how it went: metrics, the breaker, a tap.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Response;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::balance::breaker::Permit;
 use crate::balance::endpoints::Endpoint;

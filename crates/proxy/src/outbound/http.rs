@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -11,6 +10,7 @@ use http::uri::Authority;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::discover::{Discovered, Live, LivePolicy};
@@ -222,7 +222,7 @@ impl Session {
             .await
             .map_err(|_| Fault::timed_out(format!("no response within {head:?}")))??;
         let ends = whole.map(|whole| {
-            let at = tokio::time::Instant::from_std(routed.started + whole);
+            let at = routed.started + whole;
             Box::pin(tokio::time::sleep_until(at))
         });
         Ok(response.map(|body| body.ending_by(ends)))

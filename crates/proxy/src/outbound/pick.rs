@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::balance::endpoints::{Backend, Balancer, Endpoint, Target};
 use crate::control::policy::outbound::{Distribution, RouteBackend};

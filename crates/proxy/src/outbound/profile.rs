@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::control::profile::{Profile, ProfileRoute};
 use crate::exchange::body::{Body, BodyError, Observer};

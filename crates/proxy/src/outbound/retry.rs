@@ -1,12 +1,11 @@
 //! Sends a request as often as its route allows.
 
-use std::time::Instant;
-
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::http::{Sending, Upgrading, send_once};
 use super::profile::{self, Profiled};

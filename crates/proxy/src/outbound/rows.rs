@@ -1,9 +1,10 @@
 //! The rows of one route and backend, for one connection: what was asked, how it ended, how long it took.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::discover::LivePolicy;
 use crate::balance::endpoints::Backend;
