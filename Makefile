@@ -118,6 +118,18 @@ cli: setup ## The command line as one file: dist/tulle
 test-file: setup ## The one file, as its user runs it
 	$(PYTEST) -m "slow and not root and not apiserver and not cluster"
 
+.PHONY: fuzz
+fuzz: setup ## Each fuzz target of the proxy for an hour; SECONDS= and TARGETS= choose less
+	nice -n 19 $(BIN)/python tools/fuzz.py --seconds $(or $(SECONDS),3600) $(TARGETS)
+
+.PHONY: soak
+soak: ## An hour of 1,000 requests/s while endpoints change every second, as root; SECONDS= chooses less
+	@python3 tools/prepare.py proxy
+	mkdir -p bench/results
+	TULLE_PROXY_BIN=$(CARGO_TARGET_DIR)/x86_64-unknown-linux-gnu/release/tulle-proxy \
+	TULLE_SOAK_SECONDS=$(or $(SECONDS),3600) TULLE_SOAK_RATE=1000 TULLE_SOAK_OUT=$(CURDIR)/bench/results/soak.json \
+	CARGO_PROFILE_DEV_OPT_LEVEL=1 nice cargo test --locked -p tulle-proxy --test soak -- --ignored --nocapture
+
 .PHONY: images
 images: setup ## Pack the images
 	python tools/images.py
