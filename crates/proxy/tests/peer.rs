@@ -163,7 +163,7 @@ impl Pair {
             stream.read_to_end(&mut all).await?;
             std::io::Result::Ok(all)
         });
-        assert_eq!(echoed.await.unwrap(), b"*1\r\n$4\r\nPING\r\n");
+        assert_eq!(echoed.await.expect("it is echoed"), b"*1\r\n$4\r\nPING\r\n");
     }
 
     async fn counts_both_ends(&self) {

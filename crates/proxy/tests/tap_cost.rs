@@ -2,6 +2,11 @@
 //!
 //! `TULLE_PROXY_BIN` gives the program to measure, `TULLE_TAP_OUT` a file for the figures.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic as the test may"
+)]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -96,7 +96,7 @@ async fn wait(balancer: &Balancer, deadline: Instant) -> Result<Arc<Endpoint>, F
         let soon = Instant::now() + PROBE_AGAIN_AFTER;
         let retry = balancer.next_retry();
         let retry = retry.map_or(deadline, |at| at.max(soon).min(deadline));
-        let changed = tokio::time::timeout_at(retry.into(), changes.changed()).await;
+        let changed = tokio::time::timeout_at(retry, changes.changed()).await;
         if changed.is_err() && Instant::now() >= deadline {
             balancer.fail_fast();
             return Err(failfast(balancer));

@@ -37,7 +37,9 @@ fn request(bytes: &[u8]) -> Option<(Seen, bool, &[u8])> {
     let Ok(httparse::Status::Complete(end)) = head.parse(bytes) else {
         return None;
     };
-    let (method, target) = (head.method?.to_string(), head.path?.to_string());
+    // A target has no fragment; ours leaves one out, and so nobody after us reads it.
+    let target = head.path?.split('#').next()?.to_string();
+    let method = head.method?.to_string();
     let framing = framing(head.headers, head.version?)?;
     let (body, rest) = match framing {
         Framing::Length(length) => {
