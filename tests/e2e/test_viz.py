@@ -107,7 +107,9 @@ def test_numbers_are_those_of_the_load(load: Cluster, arguments: list[str], name
 
 
 def test_a_table_has_the_columns_and_says_what_a_failure_is(load: Cluster) -> None:
-    found = load.tulle("viz", "stat", "pods", "-n", NAMESPACE, "--to", "service/server")
+    asked = ("viz", "stat", "pods", "-n", NAMESPACE, "--to", "service/server")
+    load.until(lambda: load.tulle(*asked).out != "", "the client's requests are known", 90)
+    found = load.tulle(*asked)
     lines = found.out.splitlines()
     assert lines[0].split() == [
         "NAME", "STATUS", "MESHED", "SUCCESS", "RPS",
