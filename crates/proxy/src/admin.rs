@@ -93,7 +93,7 @@ impl Admin {
             "/live" => text(StatusCode::OK, "live\n"),
             "/ready" if self.ready.is_ready() => text(StatusCode::OK, "ready\n"),
             "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            "/metrics" if head.method == Method::GET => self.exposition(&head.headers),
+            "/metrics" if head.method == Method::GET => self.exposition(&head.headers).await,
             "/metrics" => only("GET"),
             "/env.json" if head.method == Method::GET => {
                 environment::answer(&self.environment, head.uri.query(), &head.headers)
@@ -106,23 +106,31 @@ impl Admin {
         }
     }
 
-    fn exposition(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
-        let text = self.metrics.exposition();
+    /// Written off the runtime's thread: no request waits until thousands of series are text.
+    async fn exposition(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         let wants_gzip = headers
             .get_all(ACCEPT_ENCODING)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .any(|coding| coding.split(';').next().is_some_and(|c| c.trim() == "gzip"));
-        match wants_gzip.then(|| gzip(text.as_bytes())) {
-            Some(Ok(packed)) => {
-                let mut response = body(StatusCode::OK, EXPOSITION, packed);
-                let gzip = HeaderValue::from_static("gzip");
-                response.headers_mut().insert(CONTENT_ENCODING, gzip);
-                response
+        let metrics = Arc::clone(&self.metrics);
+        let write = move || {
+            let text = metrics.exposition();
+            match wants_gzip.then(|| gzip(text.as_bytes())) {
+                Some(Ok(packed)) => (packed, true),
+                _ => (text.into_bytes(), false),
             }
-            _ => body(StatusCode::OK, EXPOSITION, text),
+        };
+        let Ok((bytes, is_packed)) = tokio::task::spawn_blocking(write).await else {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the runtime ends\n");
+        };
+        let mut response = body(StatusCode::OK, EXPOSITION, bytes);
+        if is_packed {
+            let gzip = HeaderValue::from_static("gzip");
+            response.headers_mut().insert(CONTENT_ENCODING, gzip);
         }
+        response
     }
 
     async fn log_level<B>(&self, method: &Method, filter: B) -> Response<Full<Bytes>>

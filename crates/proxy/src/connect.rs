@@ -2,5 +2,6 @@
 
 pub mod counted;
 pub mod header;
+pub mod http2;
 pub mod pool;
 pub mod tcp;

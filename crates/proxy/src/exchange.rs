@@ -9,6 +9,8 @@ pub mod hygiene;
 pub mod in_flight;
 pub mod orig_proto;
 pub mod prefixed;
+mod received;
 pub mod respond;
+pub mod rest;
 pub mod serve;
 pub mod upgrade;

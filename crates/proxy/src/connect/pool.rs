@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::counted::Counted;
 use super::header::{SessionProtocol, TransportHeader};
+use super::http2;
 use super::tcp::{ConnectError, Connector, Dial, Stream};
 use crate::exchange::body::Body;
 use crate::exchange::framing::{self, Coding};
@@ -32,10 +33,19 @@ pub enum SendError {
         cause: NotSent,
     },
     #[error("{0}")]
-    Failed(#[source] hyper::Error),
+    Failed(#[source] HttpError),
     /// The answer's body cannot be told from its coding.
     #[error("{0}")]
     Coding(Coding),
+}
+
+/// What went wrong on a connection that carried a request.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    #[error(transparent)]
+    Http1(#[from] hyper::Error),
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +53,7 @@ pub enum NotSent {
     #[error("{0}")]
     Connect(#[from] ConnectError),
     #[error("{0}")]
-    Http(#[from] hyper::Error),
+    Http(#[from] HttpError),
     #[error("{0}")]
     Ejected(#[from] crate::balance::breaker::Ejected),
 }
@@ -60,7 +70,7 @@ pub struct Pool {
     connector: Arc<Connector>,
     settings: PoolSettings,
     metrics: Arc<TransportMetrics>,
-    http2: Mutex<Option<http2::SendRequest<Body>>>,
+    http2: Mutex<Option<http2::Connection>>,
     /// Held while the shared connection is made, so that one is made.
     connecting: tokio::sync::Mutex<()>,
     idle: Mutex<Idle>,
@@ -139,15 +149,17 @@ impl Pool {
         self.shared().take();
     }
 
-    fn shared(&self) -> std::sync::MutexGuard<'_, Option<http2::SendRequest<Body>>> {
+    fn shared(&self) -> std::sync::MutexGuard<'_, Option<http2::Connection>> {
         self.http2.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn live_http2(&self) -> Option<http2::SendRequest<Body>> {
-        self.shared().as_ref().filter(|c| !c.is_closed()).cloned()
+    fn live_http2(&self) -> Option<http2::Connection> {
+        let mut shared = self.shared();
+        let live = shared.as_mut()?;
+        live.is_open().then(|| live.clone())
     }
 
-    pub async fn ready_http2(&self) -> Result<http2::SendRequest<Body>, NotSent> {
+    pub async fn ready_http2(&self) -> Result<http2::Connection, NotSent> {
         if let Some(live) = self.live_http2() {
             return Ok(live);
         }
@@ -156,43 +168,26 @@ impl Pool {
             return Ok(live);
         }
         let stream = self.connect(Some(SessionProtocol::Http2)).await?;
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(self.settings.http2.stream_window)
-            .initial_connection_window_size(self.settings.http2.connection_window);
-        if let Some((interval, timeout)) = self.settings.http2.keep_alive {
-            builder
-                .keep_alive_interval(interval)
-                .keep_alive_timeout(timeout)
-                .keep_alive_while_idle(true);
-        }
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "HTTP/2 connection ended");
-            }
-        });
-        *self.shared() = Some(sender.clone());
-        Ok(sender)
+        let opened = http2::Connection::open(stream, &self.settings.http2).await;
+        let connection = opened.map_err(HttpError::from)?;
+        *self.shared() = Some(connection.clone());
+        Ok(connection)
     }
 
-    pub async fn send_http2(
-        &self,
-        request: Request<Body>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let mut sender = match self.ready_http2().await {
-            Ok(sender) => sender,
+    pub async fn send_http2(&self, request: Request<Body>) -> Result<Response<Body>, SendError> {
+        let mut connection = match self.ready_http2().await {
+            Ok(connection) => connection,
             Err(cause) => return Err(not_sent(request, cause)),
         };
-        sender.try_send_request(request).await.map_err(unsent)
+        let sent = connection.send(request).await;
+        sent.map_err(|error| SendError::Failed(error.into()))
     }
 
     /// Sends on an idle connection, or on a new one. The lease is to be given back when the body ended.
     pub async fn send_http1(
         self: &Arc<Self>,
         mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Body>, Lease), SendError> {
         framing::delimit(&mut request);
         while let Some((mut sender, since)) = self.take() {
             let copy = (since.elapsed() > FRESH)
@@ -208,7 +203,7 @@ impl Pool {
                         request = copy;
                         break;
                     }
-                    (None, None) => return Err(SendError::Failed(error.into_error())),
+                    (None, None) => return Err(SendError::Failed(error.into_error().into())),
                 },
             }
         }
@@ -224,16 +219,18 @@ impl Pool {
         self: &Arc<Self>,
         response: Response<Incoming>,
         sender: http1::SendRequest<Body>,
-    ) -> Result<(Response<Incoming>, Lease), SendError> {
+    ) -> Result<(Response<Body>, Lease), SendError> {
         match framing::only_chunked(response.headers()) {
-            Ok(()) => Ok((response, self.lease(sender))),
+            Ok(()) => Ok((response.map(Body::incoming), self.lease(sender))),
             Err(coding) => Err(SendError::Coding(coding)),
         }
     }
 
     async fn new_http1(&self) -> Result<http1::SendRequest<Body>, NotSent> {
         let stream = self.connect(Some(SessionProtocol::Http1)).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(HttpError::from)?;
         tokio::spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "HTTP/1 connection ended");
@@ -316,7 +313,7 @@ fn not_sent(request: Request<Body>, cause: NotSent) -> SendError {
 
 fn unsent(mut error: hyper::client::conn::TrySendError<Request<Body>>) -> SendError {
     match error.take_message() {
-        Some(request) => not_sent(request, NotSent::Http(error.into_error())),
-        None => SendError::Failed(error.into_error()),
+        Some(request) => not_sent(request, NotSent::Http(error.into_error().into())),
+        None => SendError::Failed(error.into_error().into()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -103,10 +104,11 @@ impl Connector {
     }
 }
 
-/// Failures here leave a slower socket, not a broken one.
-pub fn set_up(tcp: &TcpStream, keepalive: Option<Duration>, user_timeout: Option<Duration>) {
-    let _ = tcp.set_nodelay(true);
-    let socket = SockRef::from(tcp);
+/// Failures here leave a slower socket, not a broken one. What a listener is given, the connections
+/// that it accepts inherit (Linux).
+pub fn set_up(socket: &impl AsFd, keepalive: Option<Duration>, user_timeout: Option<Duration>) {
+    let socket = SockRef::from(socket);
+    let _ = socket.set_tcp_nodelay(true);
     if let Some(every) = keepalive {
         let _ =
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(every).with_interval(every));

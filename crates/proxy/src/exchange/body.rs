@@ -9,10 +9,15 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+pub use super::received::Received;
+use super::rest::Busy;
+
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     #[error("{0}")]
     Http(#[from] hyper::Error),
+    #[error("{0}")]
+    Http2(#[from] h2::Error),
     #[error("the stream took longer than its route allows")]
     TimedOut,
 }
@@ -53,6 +58,7 @@ enum Inner {
     Empty,
     Bytes(Option<Bytes>),
     Incoming(Incoming),
+    Received(Received),
     /// What was read before, then the rest.
     Replay(Option<Bytes>, Option<HeaderMap>, Option<Incoming>),
 }
@@ -61,6 +67,7 @@ pub struct Body {
     inner: Inner,
     observer: Option<Box<dyn Observer>>,
     deadline: Option<Pin<Box<Sleep>>>,
+    busy: Option<Busy>,
 }
 
 impl Body {
@@ -74,6 +81,10 @@ impl Body {
 
     pub fn incoming(body: Incoming) -> Self {
         Inner::Incoming(body).into()
+    }
+
+    pub fn received(body: Received) -> Self {
+        Inner::Received(body).into()
     }
 
     pub fn replay(read: Bytes, trailers: Option<HeaderMap>, rest: Option<Incoming>) -> Self {
@@ -103,6 +114,12 @@ impl Body {
         self
     }
 
+    /// Its connection does not rest while this body lives.
+    pub fn keeping(mut self, busy: Busy) -> Self {
+        self.busy = Some(busy);
+        self
+    }
+
     /// The client's own body, if nothing was read or put before it.
     pub fn into_incoming(self) -> Option<Incoming> {
         match self.inner {
@@ -124,6 +141,7 @@ impl From<Inner> for Body {
             inner,
             observer: None,
             deadline: None,
+            busy: None,
         }
     }
 }
@@ -134,6 +152,7 @@ impl Inner {
             Self::Empty => Poll::Ready(None),
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
+            Self::Received(body) => body.poll(cx),
             Self::Replay(read, trailers, rest) => {
                 if let Some(bytes) = read.take() {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -151,6 +170,7 @@ impl Inner {
             Self::Empty => true,
             Self::Bytes(bytes) => bytes.is_none(),
             Self::Incoming(body) => body.is_end_stream(),
+            Self::Received(body) => body.is_end(),
             Self::Replay(read, trailers, rest) => {
                 read.is_none()
                     && trailers.is_none()
@@ -164,6 +184,7 @@ impl Inner {
             Self::Empty => SizeHint::with_exact(0),
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Incoming(body) => body.size_hint(),
+            Self::Received(body) => body.size_hint(),
             Self::Replay(read, _, rest) => {
                 let first = read.as_ref().map_or(0, Bytes::len) as u64;
                 let Some(rest) = rest.as_ref().map(HttpBody::size_hint) else {

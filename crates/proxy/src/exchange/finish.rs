@@ -74,7 +74,7 @@ impl<G: Send + 'static> Observer for Finish<G> {
         self.lease = None;
         self.error = Some(match error {
             BodyError::TimedOut => "timeout",
-            BodyError::Http(_) => "unclassified",
+            BodyError::Http(_) | BodyError::Http2(_) => "unclassified",
         });
     }
 

@@ -1,12 +1,15 @@
 //! One reading of an HTTP/1 message: where it ends, and whom it is for. What another server could
 //! read differently is refused, or rewritten so that it cannot.
 
+use std::error::Error;
+
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body::Body as _;
 
 use super::body::{Body, BodyError};
 use super::respond::Fault;
+use crate::connect::pool::HttpError;
 
 /// Asked of every request before anything else looks at it.
 pub fn check<B>(request: &mut Request<B>) -> Result<(), Fault> {
@@ -98,16 +101,21 @@ pub fn delimit(request: &mut Request<Body>) {
 }
 
 /// Sending failed: was it the request's own body?
-pub fn failed(error: &hyper::Error) -> Fault {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+pub fn failed(error: &HttpError) -> Fault {
+    let first: &(dyn Error + 'static) = match error {
+        HttpError::Http1(error) => error,
+        HttpError::Http2(error) => error,
+    };
+    let mut texts = Vec::new();
     let mut is_clients = false;
-    while let Some(cause) = source {
+    let mut next = Some(first);
+    while let Some(cause) = next {
         is_clients |= matches!(cause.downcast_ref(), Some(BodyError::Http(_)))
             || cause.downcast_ref().is_some_and(is_own_reset);
-        text = format!("{text}: {cause}");
-        source = cause.source();
+        texts.push(cause.to_string());
+        next = cause.source();
     }
+    let text = texts.join(": ");
     match is_clients {
         true => Fault::bad_request(format!("the request's body is malformed: {text}")),
         false => Fault::io(text),

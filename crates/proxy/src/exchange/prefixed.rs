@@ -20,6 +20,18 @@ impl<IO> Prefixed<IO> {
     pub fn get_ref(&self) -> &IO {
         &self.io
     }
+
+    pub fn has_prefix(&self) -> bool {
+        !self.prefix.is_empty()
+    }
+
+    /// Bytes that were read come again, before all others.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        let later = std::mem::take(&mut self.prefix);
+        self.prefix.reserve(bytes.len() + later.len());
+        self.prefix.extend_from_slice(bytes);
+        self.prefix.extend_from_slice(&later);
+    }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for Prefixed<IO> {

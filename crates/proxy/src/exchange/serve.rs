@@ -2,18 +2,21 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::body::Body;
+use super::prefixed::Prefixed;
+use super::rest::{self, Activity, Watched};
 
 /// How one direction serves HTTP.
 #[derive(Clone, Debug)]
@@ -58,50 +61,126 @@ async fn is_late(begun: &AtomicBool, limit: Duration) {
     }
 }
 
+/// A connection that has been silent for this long gives its buffers back; one that soon speaks again
+/// is left alone for longer the next time.
+const FIRST_REST: Duration = Duration::from_millis(20);
+const LAST_REST: Duration = Duration::from_secs(1);
+
+/// How one stay with a connection ended.
+enum Stay<IO> {
+    Ended,
+    /// Nothing is under way.
+    Resting(Prefixed<IO>),
+}
+
 /// `draining` resolves when no further requests are wanted on this connection.
-pub async fn http1<IO, S>(
-    io: IO,
-    service: S,
+pub async fn http1<IO, H, F>(
+    mut io: Prefixed<IO>,
+    handle: H,
     settings: &HttpSettings,
     draining: impl Future<Output = ()>,
 ) -> hyper::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send,
+    H: Fn(Request<Incoming>) -> F + Clone + Unpin,
+    F: Future<Output = Response<Body>> + Send,
 {
-    let begun = AtomicBool::new(false);
-    let service = service_fn(|request| {
-        begun.store(true, Relaxed);
-        service.call(request)
+    let begun = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&begun);
+    let handle = move |request| {
+        seen.store(true, Relaxed);
+        handle(request)
+    };
+    let mut draining = pin!(draining);
+    let mut late = pin!(is_late(&begun, settings.head_timeout));
+    let mut patience = FIRST_REST;
+    loop {
+        let staying = stay(io, handle.clone(), draining.as_mut(), &mut patience);
+        io = tokio::select! {
+            biased;
+            stayed = staying => match stayed? {
+                Stay::Ended => return Ok(()),
+                Stay::Resting(io) => io,
+            },
+            () = late.as_mut() => return Ok(()),
+        };
+        let has_more = tokio::select! {
+            has_more = rest::wait(&mut io) => has_more.unwrap_or(false),
+            () = draining.as_mut() => false,
+            () = late.as_mut() => false,
+        };
+        if !has_more {
+            // A peer that is gone already needs no farewell.
+            let _ = io.shutdown().await;
+            return Ok(());
+        }
+        patience = (patience * 2).min(LAST_REST);
+    }
+}
+
+/// Serves until the connection ends, or until it has rested for a while.
+async fn stay<IO, H, F>(
+    io: Prefixed<IO>,
+    handle: H,
+    mut draining: Pin<&mut impl Future<Output = ()>>,
+    patience: &mut Duration,
+) -> hyper::Result<Stay<IO>>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Unpin,
+    F: Future<Output = Response<Body>> + Send,
+{
+    let activity = Arc::new(Activity::default());
+    let counted = Arc::clone(&activity);
+    let service = service_fn(move |request| {
+        let busy = counted.begin(&request);
+        let answered = handle(request);
+        async move { Ok::<_, Infallible>(answered.await.map(|body| body.keeping(busy))) }
     });
-    let connection = http1::Builder::new()
+    let io = TokioIo::new(Watched::new(io, Arc::clone(&activity)));
+    let mut builder = http1::Builder::new();
+    builder
         .auto_date_header(false)
         .half_close(true)
         .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return ended,
-        () = draining => connection.as_mut().graceful_shutdown(),
-        () = is_late(&begun, settings.head_timeout) => return Ok(()),
+        .header_read_timeout(None);
+    // On the heap, so that a resting connection does not hold its place.
+    let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
+    let mut seen = activity.requests();
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut *connection => return ended.map(|()| Stay::Ended),
+            () = draining.as_mut() => {
+                Pin::new(&mut *connection).graceful_shutdown();
+                return connection.await.map(|()| Stay::Ended);
+            }
+            () = tokio::time::sleep(*patience) => {}
+        }
+        let requests = activity.requests();
+        if requests != seen || !activity.is_resting() {
+            seen = requests;
+            *patience = (*patience * 2).min(LAST_REST);
+        } else if let Some(parts) = connection.into_parts() {
+            let mut io = parts.io.into_inner().into_inner();
+            io.put_back(&parts.read_buf);
+            return Ok(Stay::Resting(io));
+        } else {
+            return Ok(Stay::Ended);
+        }
     }
-    connection.await
 }
 
-pub async fn http2<IO, S>(
+pub async fn http2<IO, H, F>(
     io: IO,
-    service: S,
+    handle: H,
     settings: &HttpSettings,
     draining: impl Future<Output = ()>,
 ) -> hyper::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + Send + 'static,
 {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -126,12 +205,88 @@ where
             .keep_alive_interval(interval)
             .keep_alive_timeout(timeout);
     }
-    let connection = builder.serve_connection(TokioIo::new(io), service);
-    let mut connection = pin!(connection);
+    let service = service_fn(move |request| {
+        let answered = handle(request);
+        async move { Ok::<_, Infallible>(answered.await) }
+    });
+    let mut connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
         () = draining => connection.as_mut().graceful_shutdown(),
     }
     connection.await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::{Bytes, BytesMut};
+    use tokio::io::AsyncReadExt;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    async fn until_answered(client: &mut tokio::io::DuplexStream) {
+        let mut said = Vec::new();
+        while !said.ends_with(b"here") {
+            assert_ne!(client.read_buf(&mut said).await.unwrap(), 0);
+        }
+        assert!(said.starts_with(b"HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_gives_its_memory_back_and_wakes_again() {
+        let (mut client, server) = tokio::io::duplex(4096);
+        // Held once here, once by the connection, and once more by hyper while it serves.
+        let held = Arc::new(());
+        let handler = Arc::clone(&held);
+        let handle = move |_: Request<Incoming>| {
+            let _handler = Arc::clone(&handler);
+            async { Response::new(Body::bytes(Bytes::from_static(b"here"))) }
+        };
+        let io = Prefixed::new(BytesMut::new(), server);
+        let serving = tokio::spawn(async move {
+            let settings = HttpSettings::default();
+            http1(io, handle, &settings, std::future::pending()).await
+        });
+        for _ in 0..3 {
+            let (first, rest) = REQUEST.split_at(7);
+            client.write_all(first).await.unwrap();
+            client.write_all(rest).await.unwrap();
+            until_answered(&mut client).await;
+            while Arc::strong_count(&held) > 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        drop(client);
+        serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_resting_connection_ends_with_the_drain() {
+        let (mut client, server) = tokio::io::duplex(4096);
+        let held = Arc::new(());
+        let handler = Arc::clone(&held);
+        let handle = move |_: Request<Incoming>| {
+            let _handler = Arc::clone(&handler);
+            async { Response::new(Body::bytes(Bytes::from_static(b"here"))) }
+        };
+        let (drain, draining) = tokio::sync::oneshot::channel::<()>();
+        let io = Prefixed::new(BytesMut::new(), server);
+        let serving = tokio::spawn(async move {
+            let settings = HttpSettings::default();
+            let draining = async {
+                let _ = draining.await;
+            };
+            http1(io, handle, &settings, draining).await
+        });
+        client.write_all(REQUEST).await.unwrap();
+        until_answered(&mut client).await;
+        while Arc::strong_count(&held) > 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drain.send(()).unwrap();
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+        serving.await.unwrap().unwrap();
+    }
 }

@@ -17,7 +17,7 @@ use crate::admin::Admin;
 use crate::connect::counted::Counted;
 use crate::connect::header::{SessionProtocol, TransportHeader};
 use crate::connect::pool::{Pool, PoolSettings};
-use crate::connect::tcp::{Connector, Dial, set_up};
+use crate::connect::tcp::{Connector, Dial};
 use crate::control::cache::Cache;
 use crate::control::policy::inbound::Protocol;
 use crate::drain::Watch;
@@ -52,8 +52,6 @@ pub struct Inbound {
     pub taps: Arc<Taps>,
     pub access_log: Option<AccessLog>,
     pub http2: HttpSettings,
-    pub keepalive: Option<Duration>,
-    pub user_timeout: Option<Duration>,
     pub in_flight: Arc<InFlight>,
 }
 
@@ -109,11 +107,16 @@ impl Inbound {
         Arc::clone(&self.applications.get_or_insert(&target, make))
     }
 
-    pub async fn accept(self: Arc<Self>, tcp: TcpStream, drain: Watch) -> Result<(), AcceptError> {
-        set_up(&tcp, self.keepalive, self.user_timeout);
-        let client = canonical(tcp.peer_addr()?);
-        let local = canonical(tcp.local_addr()?);
-        let target = canonical(self.orig_dst.of(&tcp)?);
+    pub async fn accept(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        client: SocketAddr,
+        drain: Watch,
+    ) -> Result<(), AcceptError> {
+        let client = canonical(client);
+        let local = tcp.local_addr()?;
+        let target = canonical(self.orig_dst.of(&tcp, local));
+        let local = canonical(local);
         if target == local {
             return self.direct(tcp, client, target, drain).await;
         }
@@ -138,10 +141,11 @@ impl Inbound {
     pub async fn accept_admin(
         self: Arc<Self>,
         tcp: TcpStream,
+        client: SocketAddr,
         admin: Arc<Admin>,
         drain: Watch,
     ) -> Result<(), AcceptError> {
-        let client = canonical(tcp.peer_addr()?);
+        let client = canonical(client);
         let target = canonical(tcp.local_addr()?);
         if client.ip().is_loopback() || !admin.ready.is_ready() {
             return Ok(admin.serve(tcp, client).await?);
@@ -192,7 +196,8 @@ impl Inbound {
         match header.protocol {
             None => arrival.opaque(io, &live).await,
             Some(protocol) => {
-                arrival.http(io, protocol == SessionProtocol::Http2).await;
+                let io = Prefixed::new(BytesMut::new(), io);
+                arrival.http(io, protocol == SessionProtocol::Http2);
                 Ok(())
             }
         }
@@ -391,8 +396,8 @@ impl Arrival {
         };
         let io = Prefixed::new(first, io);
         match spoken {
-            Spoken::Http1 => self.http(io, false).await,
-            Spoken::Http2 => self.http(io, true).await,
+            Spoken::Http1 => self.http(io, false),
+            Spoken::Http2 => self.http(io, true),
             Spoken::Opaque if self.admin.is_some() => {}
             Spoken::Opaque => return self.opaque(io, live).await,
             Spoken::Nothing => {}
@@ -400,7 +405,8 @@ impl Arrival {
         Ok(())
     }
 
-    async fn http<IO>(self, io: IO, is_http2: bool)
+    /// In a task of its own, so that the memory of the handshake is not held as long as the connection.
+    fn http<IO>(self, io: Prefixed<IO>, is_http2: bool)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -423,7 +429,8 @@ impl Arrival {
             verdicts: std::sync::Mutex::default(),
             in_flight: Arc::clone(&self.inbound.in_flight),
         });
-        http::serve(io, session, &self.inbound.http2, self.drain).await;
+        let settings = self.inbound.http2.clone();
+        tokio::spawn(http::serve(io, session, settings, self.drain));
     }
 
     async fn opaque<IO>(self, io: IO, live: &LivePolicy) -> Result<(), AcceptError>

@@ -1,6 +1,5 @@
 //! One inbound request: its route, whether its client may, and the application's answer.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +25,7 @@ use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
 use crate::exchange::finish::Finish;
 use crate::exchange::in_flight::InFlight;
+use crate::exchange::prefixed::Prefixed;
 use crate::exchange::respond::{Audience, Fault, redirect};
 use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
@@ -78,19 +78,23 @@ enum Verdict {
     Deny(Arc<Counter>),
 }
 
-pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &HttpSettings, mut drain: Watch)
-where
+pub async fn serve<IO>(
+    io: Prefixed<IO>,
+    session: Arc<Session>,
+    settings: HttpSettings,
+    mut drain: Watch,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let is_http2 = session.is_http2;
-    let service = hyper::service::service_fn(move |request| {
+    let handle = move |request| {
         let session = Arc::clone(&session);
-        async move { Ok::<_, Infallible>(session.handle(request).await) }
-    });
+        async move { session.handle(request).await }
+    };
     let draining = drain.draining();
     let ended = match is_http2 {
-        true => serve::http2(io, service, settings, draining).await,
-        false => serve::http1(io, service, settings, draining).await,
+        true => serve::http2(io, handle, &settings, draining).await,
+        false => serve::http1(io, handle, &settings, draining).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "Client connection ended");
@@ -393,7 +397,7 @@ impl Session {
             lease.give_back();
         }
         let finish = Finish::new(&requests, &response, started, lease, ());
-        Ok(response.map(|body| Body::incoming(body).observed_by(Box::new(finish))))
+        Ok(response.map(|body| body.observed_by(Box::new(finish))))
     }
 }
 
@@ -402,7 +406,7 @@ async fn exchange(
     pool: &Arc<Pool>,
     mut request: Request<Body>,
     is_upgrade: bool,
-) -> Result<(Response<Incoming>, Option<Lease>), SendError> {
+) -> Result<(Response<Body>, Option<Lease>), SendError> {
     if request.version() == Version::HTTP_2 {
         let response = pool.send_http2(request).await?;
         return Ok((response, None));

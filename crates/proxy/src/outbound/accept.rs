@@ -14,7 +14,6 @@ use super::http::Session;
 use super::{http, opaque};
 use crate::balance::endpoints::Backend;
 use crate::connect::counted::Counted;
-use crate::connect::tcp::set_up;
 use crate::control::cache::Cache;
 use crate::control::policy::outbound::{Protocol, TcpRoute};
 use crate::drain::Watch;
@@ -38,8 +37,6 @@ pub struct Outbound {
     pub taps: Arc<Taps>,
     pub http2: HttpSettings,
     pub is_informed: bool,
-    pub keepalive: Option<Duration>,
-    pub user_timeout: Option<Duration>,
     pub in_flight: Arc<InFlight>,
 }
 
@@ -56,10 +53,15 @@ pub enum AcceptError {
 }
 
 impl Outbound {
-    pub async fn accept(self: Arc<Self>, tcp: TcpStream, drain: Watch) -> Result<(), AcceptError> {
-        set_up(&tcp, self.keepalive, self.user_timeout);
-        let destination = self.orig_dst.of(&tcp)?;
-        if destination == tcp.local_addr()? && matches!(self.orig_dst, OrigDst::Socket) {
+    pub async fn accept(
+        self: Arc<Self>,
+        tcp: TcpStream,
+        client: SocketAddr,
+        drain: Watch,
+    ) -> Result<(), AcceptError> {
+        let local = tcp.local_addr()?;
+        let destination = self.orig_dst.of(&tcp, local);
+        if destination == local && matches!(self.orig_dst, OrigDst::Socket) {
             return Err(AcceptError::Loop(destination));
         }
         let make = || Discovered::new(&self.discovery, destination);
@@ -68,9 +70,8 @@ impl Outbound {
             .wait(DISCOVERY_LIMIT)
             .await
             .ok_or(AcceptError::Undiscovered(destination, DISCOVERY_LIMIT))?;
-        let transport = self.metrics.transport(accepted(destination));
-        let client = tcp.peer_addr()?;
-        let io = Counted::new(tcp, transport);
+        let make = || self.metrics.transport(accepted(destination));
+        let io = Counted::new(tcp, Arc::clone(discovered.accepted(make)));
         let connection = Connection {
             outbound: self,
             client,
@@ -121,7 +122,7 @@ impl Connection {
                 let is_http1 = matches!(policy.protocol, Protocol::Http1(_));
                 rows.protocol(if is_http1 { "http/1" } else { "http/2" });
                 let is_http2 = matches!(read_protocol(&mut io, &mut first).await?, Spoken::Http2);
-                self.http(Prefixed::new(first, io), is_http2).await;
+                self.http(Prefixed::new(first, io), is_http2);
                 Ok(())
             }
             Protocol::Detect { opaque, .. } => {
@@ -168,7 +169,7 @@ impl Connection {
     async fn spoke<IO>(
         self,
         spoken: Spoken,
-        io: IO,
+        io: Prefixed<IO>,
         route: Option<&TcpRoute<Arc<Backend>>>,
         rows: &Connections,
     ) -> Result<(), AcceptError>
@@ -176,15 +177,16 @@ impl Connection {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         match spoken {
-            Spoken::Http1 => self.http(io, false).await,
-            Spoken::Http2 => self.http(io, true).await,
+            Spoken::Http1 => self.http(io, false),
+            Spoken::Http2 => self.http(io, true),
             Spoken::Opaque => return self.opaque(io, route, rows, false).await,
             Spoken::Nothing => {}
         }
         Ok(())
     }
 
-    async fn http<IO>(self, io: IO, is_http2: bool)
+    /// In a task of its own, so that the memory of detection is not held as long as the connection.
+    fn http<IO>(self, io: Prefixed<IO>, is_http2: bool)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -197,10 +199,10 @@ impl Connection {
             metrics: Arc::clone(&self.outbound.metrics),
             taps: Arc::clone(&self.outbound.taps),
             host: std::sync::Mutex::default(),
-            rows: std::sync::Mutex::default(),
             in_flight: Arc::clone(&self.outbound.in_flight),
         });
-        http::serve(io, session, &self.outbound.http2, self.drain).await;
+        let settings = self.outbound.http2.clone();
+        tokio::spawn(http::serve(io, session, settings, self.drain));
     }
 
     async fn connect(

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::Response;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::balance::breaker::Permit;
@@ -41,7 +40,7 @@ impl Attempt<'_> {
         sent
     }
 
-    pub fn finish(self, response: Response<Incoming>, mut lease: Option<Lease>) -> Response<Body> {
+    pub fn finish(self, response: Response<Body>, mut lease: Option<Lease>) -> Response<Body> {
         use http_body::Body as _;
         self.pending.answered(Instant::now());
         if response.body().is_end_stream()
@@ -52,7 +51,7 @@ impl Attempt<'_> {
         let http = self.endpoint.metrics.http();
         let finish = Finish::new(http, &response, self.started, lease, self.pending);
         let finish = Box::new(finish.judged_by(self.permit));
-        let response = response.map(|body| Body::incoming(body).observed_by(finish));
+        let response = response.map(|body| body.observed_by(finish));
         match self.tapped {
             Some(mut tapped) => {
                 tapped.response(&response);

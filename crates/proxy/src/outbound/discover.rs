@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tonic::Code;
 
 use super::profile::LiveProfile;
+use super::rows::RowsOfPolicy;
 use crate::balance::endpoints::{Backend, Backends};
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::control::policy::outbound::{
@@ -25,7 +26,7 @@ use crate::control::stream::{Channel, Event, StreamLimits, follow};
 use crate::exchange::first::ServerFirst;
 use crate::route::select::{Reference, RequestMatch, Route, Routes, Rule};
 use crate::route::timeout::Timeouts;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, TransportMetrics};
 
 pub type LivePolicy = OutboundPolicy<Arc<Backend>>;
 
@@ -34,6 +35,7 @@ pub struct Live {
     pub policy: Arc<LivePolicy>,
     /// Set: a ServiceProfile's routes count, time and retry its requests.
     pub profile: Option<Arc<LiveProfile>>,
+    pub rows: RowsOfPolicy,
 }
 
 /// The answers of the two services, before they are put together.
@@ -51,7 +53,11 @@ impl Answers {
         let fallback = self.by_profile.as_ref().filter(|_| self.has_no_policy);
         let policy = Arc::clone(self.policy.as_ref().or(fallback)?);
         let profile = self.profile.clone();
-        Some(Arc::new(Live { policy, profile }))
+        Some(Arc::new(Live {
+            policy,
+            profile,
+            rows: RowsOfPolicy::default(),
+        }))
     }
 }
 
@@ -74,6 +80,8 @@ pub struct Discovery {
 pub struct Discovered {
     live: watch::Receiver<Option<Arc<Live>>>,
     pub server_first: ServerFirst,
+    /// Of the connections that clients open to it; made at the first.
+    accepted: OnceLock<Arc<TransportMetrics>>,
     following: tokio::task::AbortHandle,
 }
 
@@ -89,8 +97,13 @@ impl Discovered {
         Self {
             live,
             server_first: ServerFirst::default(),
+            accepted: OnceLock::new(),
             following: following.abort_handle(),
         }
+    }
+
+    pub fn accepted(&self, make: impl FnOnce() -> Arc<TransportMetrics>) -> &Arc<TransportMetrics> {
+        self.accepted.get_or_init(make)
     }
 
     pub fn current(&self) -> Option<Arc<Live>> {

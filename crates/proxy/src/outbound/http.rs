@@ -1,6 +1,5 @@
 //! One outbound request: route, backend, endpoint, and the answer on its way back.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,7 @@ use super::attempt::Attempt;
 use super::discover::{Discovered, Live, LivePolicy};
 use super::pick;
 use super::profile::Profiled;
-use super::rows::{Rows, Used};
+use super::rows::Rows;
 use crate::balance::endpoints::{Backend, Endpoint};
 use crate::connect::pool::{NotSent, SendError};
 use crate::connect::tcp::ConnectError;
@@ -25,6 +24,7 @@ use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::classify::is_grpc;
 use crate::exchange::in_flight::InFlight;
+use crate::exchange::prefixed::Prefixed;
 use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
 use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
@@ -43,26 +43,29 @@ pub struct Session {
     pub is_informed: bool,
     pub metrics: Arc<crate::telemetry::metrics::Metrics>,
     pub taps: Arc<Taps>,
-    pub rows: Mutex<Used>,
     /// Clients name the same host again and again; its parsed form is kept.
     pub host: Mutex<Option<(HeaderValue, Authority)>>,
     pub in_flight: Arc<InFlight>,
 }
 
 /// A drain waits for the connection but does not hurry it: our workload may still need it to finish.
-pub async fn serve<IO>(io: IO, session: Arc<Session>, settings: &HttpSettings, drain: Watch)
-where
+pub async fn serve<IO>(
+    io: Prefixed<IO>,
+    session: Arc<Session>,
+    settings: HttpSettings,
+    drain: Watch,
+) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let is_http2 = session.is_http2;
-    let service = hyper::service::service_fn(move |request| {
+    let handle = move |request| {
         let session = Arc::clone(&session);
-        async move { Ok::<_, Infallible>(session.handle(request).await) }
-    });
+        async move { session.handle(request).await }
+    };
     let never = std::future::pending();
     let ended = match is_http2 {
-        true => serve::http2(io, service, settings, never).await,
-        false => serve::http1(io, service, settings, never).await,
+        true => serve::http2(io, handle, &settings, never).await,
+        false => serve::http1(io, handle, &settings, never).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "Client connection ended");
@@ -177,12 +180,9 @@ impl Session {
         if let Some(answer) = answered {
             return respond(answer);
         }
-        let rows = {
-            let mut used = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-            let (parent, route) = (&live.policy.parent, &selected.route.reference);
-            let make = || Rows::new(&self.metrics, parent, route, &backend.backend, rule.is_grpc);
-            used.get(&live.policy, backend, make)
-        };
+        let (parent, route) = (&live.policy.parent, &selected.route.reference);
+        let make = || Rows::new(&self.metrics, parent, route, &backend.backend, rule.is_grpc);
+        let rows = live.rows.get(backend, make);
         let routed = Routed {
             session: self,
             rows: Arc::clone(&rows),
@@ -243,7 +243,9 @@ impl Session {
         let parsed = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
         match (parsed, host) {
             (Some(authority), Some(host)) => {
-                *known = Some((host.clone(), authority.clone()));
+                // A copy: the header is a part of the connection's buffer, and would keep it.
+                let copy = HeaderValue::from_bytes(host.as_bytes());
+                *known = copy.ok().map(|host| (host, authority.clone()));
                 authority
             }
             _ => Authority::try_from(self.destination.to_string())

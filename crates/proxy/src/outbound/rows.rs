@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode};
 use tokio::time::Instant;
 
-use super::discover::LivePolicy;
 use crate::balance::endpoints::Backend;
 use crate::control::policy::outbound::RouteBackend;
 use crate::exchange::body::{Body, BodyError, Observer};
@@ -282,7 +281,7 @@ impl Observer for Following {
     fn failed(&mut self, error: &BodyError) {
         self.error = match error {
             BodyError::TimedOut => "RESPONSE_STREAM_TIMEOUT",
-            BodyError::Http(_) => "RESET",
+            BodyError::Http(_) | BodyError::Http2(_) => "RESET",
         };
     }
 }
@@ -300,31 +299,26 @@ impl Drop for Following {
     }
 }
 
-/// The rows that one connection has used, as long as the policy is the same.
+/// The rows of one policy, made when first needed. Its backends are told apart by where they are.
 #[derive(Default)]
-pub struct Used {
-    /// Held, so that its backends are told apart by where they are.
-    policy: Option<Arc<LivePolicy>>,
-    rows: Vec<(usize, Arc<Rows>)>,
-}
+pub struct RowsOfPolicy(Mutex<Vec<(usize, Arc<Rows>)>>);
 
-impl Used {
+impl RowsOfPolicy {
+    /// `backend` must be of the policy that these are kept with.
     pub fn get(
-        &mut self,
-        policy: &Arc<LivePolicy>,
+        &self,
         backend: &RouteBackend<Arc<Backend>>,
         make: impl FnOnce() -> Arc<Rows>,
     ) -> Arc<Rows> {
-        if !self.policy.as_ref().is_some_and(|p| Arc::ptr_eq(p, policy)) {
-            self.policy = Some(Arc::clone(policy));
-            self.rows.clear();
-        }
         let place = std::ptr::from_ref(backend).addr();
-        if let Some((_, rows)) = self.rows.iter().find(|(known, _)| *known == place) {
-            return Arc::clone(rows);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.binary_search_by_key(&place, |(place, _)| *place) {
+            Ok(found) => Arc::clone(&known[found].1),
+            Err(free) => {
+                let rows = make();
+                known.insert(free, (place, Arc::clone(&rows)));
+                rows
+            }
         }
-        let rows = make();
-        self.rows.push((place, Arc::clone(&rows)));
-        rows
     }
 }

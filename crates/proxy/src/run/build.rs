@@ -166,8 +166,6 @@ fn inbound(
         taps: Arc::default(),
         access_log: config.logs.access.map(AccessLog::to_stderr),
         http2: http2(&direction.server),
-        keepalive: direction.accept_keepalive,
-        user_timeout: direction.accept_user_timeout,
         in_flight: Arc::new(InFlight::new(direction.max_in_flight)),
     }
 }
@@ -216,8 +214,6 @@ fn outbound(
         taps: Arc::default(),
         http2: http2(&direction.server),
         is_informed: config.outbound.has_informational_headers,
-        keepalive: direction.accept_keepalive,
-        user_timeout: direction.accept_user_timeout,
         in_flight: Arc::new(InFlight::new(direction.max_in_flight)),
     }
 }

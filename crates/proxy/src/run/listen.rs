@@ -9,7 +9,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::Addresses;
 use super::build::StartError;
 use crate::admin::Admin;
-use crate::config::Config;
+use crate::config::{Config, Direction};
+use crate::connect::tcp::set_up;
 use crate::drain::{self, Watch};
 use crate::inbound::accept::Inbound;
 use crate::inbound::policies::PortPolicy;
@@ -30,15 +31,13 @@ pub struct Listeners {
 
 impl Listeners {
     pub fn bind(config: &Config) -> Result<Self, StartError> {
-        let backlog =
-            |direction: &crate::config::Direction| direction.listen_backlog.unwrap_or(BACKLOG);
         let outbound = config.outbound.listen.iter();
-        let outbound = outbound.map(|a| bind(*a, backlog(&config.outbound.direction)));
+        let outbound = outbound.map(|a| bind_direction(*a, &config.outbound.direction));
         let tap = config.tap.as_ref().map(|tap| bind(tap.listen, 128));
         Ok(Self {
             admin: bind(config.admin.listen, 128)?,
             tap: tap.transpose()?,
-            inbound: bind(config.inbound.listen, backlog(&config.inbound.direction))?,
+            inbound: bind_direction(config.inbound.listen, &config.inbound.direction)?,
             outbound: outbound.collect::<Result<_, _>>()?,
         })
     }
@@ -71,6 +70,13 @@ fn address(listener: &TcpListener) -> SocketAddr {
         .expect("a bound socket has an address")
 }
 
+fn bind_direction(address: SocketAddr, direction: &Direction) -> Result<TcpListener, StartError> {
+    let listener = bind(address, direction.listen_backlog.unwrap_or(BACKLOG))?;
+    let (keepalive, user_timeout) = (direction.accept_keepalive, direction.accept_user_timeout);
+    set_up(&listener, keepalive, user_timeout);
+    Ok(listener)
+}
+
 fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, StartError> {
     let failed = |e| StartError::Listen(address, e);
     let socket = match address {
@@ -86,7 +92,7 @@ fn bind(address: SocketAddr, backlog: u32) -> Result<TcpListener, StartError> {
 /// Hands each connection to `handle` in a task of its own, until draining starts.
 async fn accept<H, F>(listener: TcpListener, mut drain: Watch, handle: H)
 where
-    H: Fn(TcpStream, Watch) -> F,
+    H: Fn(TcpStream, SocketAddr, Watch) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     loop {
@@ -96,8 +102,8 @@ where
             () = drain.draining() => return,
         };
         match accepted {
-            Ok((tcp, _)) => {
-                tokio::spawn(handle(tcp, watch));
+            Ok((tcp, client)) => {
+                tokio::spawn(handle(tcp, client, watch));
             }
             Err(error) => {
                 tracing::warn!(%error, "Failed to accept");
@@ -111,10 +117,10 @@ where
 /// Admin answers from the start to the end: readiness is asked of it, and how a drain goes.
 pub fn serve_admin(listener: TcpListener, admin: Arc<Admin>, inbound: &Arc<Inbound>) {
     let inbound = Arc::clone(inbound);
-    let handle = move |tcp: TcpStream, watch: Watch| {
+    let handle = move |tcp: TcpStream, client: SocketAddr, watch: Watch| {
         let (inbound, admin) = (Arc::clone(&inbound), Arc::clone(&admin));
         async move {
-            if let Err(error) = inbound.accept_admin(tcp, admin, watch).await {
+            if let Err(error) = inbound.accept_admin(tcp, client, admin, watch).await {
                 tracing::debug!(%error, "Admin connection ended");
             }
         }
@@ -126,7 +132,7 @@ pub fn serve_admin(listener: TcpListener, admin: Arc<Admin>, inbound: &Arc<Inbou
 /// Tap, for the one identity that may.
 pub fn serve_tap(listener: TcpListener, permitted: Identity, keys: &Arc<Keys>, taps: &Arc<Taps>) {
     let (keys, taps) = (Arc::clone(keys), Arc::clone(taps));
-    let handle = move |tcp: TcpStream, watch: Watch| {
+    let handle = move |tcp: TcpStream, _: SocketAddr, watch: Watch| {
         let (keys, taps, permitted) = (Arc::clone(&keys), Arc::clone(&taps), permitted.clone());
         async move {
             if let Err(error) = tap::accept(tcp, &keys, &permitted, taps).await {
@@ -141,10 +147,10 @@ pub fn serve_tap(listener: TcpListener, permitted: Identity, keys: &Arc<Keys>, t
 
 pub fn serve_inbound(listener: TcpListener, inbound: Arc<Inbound>, ports: &[u16], watch: Watch) {
     let held: Vec<Arc<PortPolicy>> = ports.iter().map(|p| inbound.policies.get(*p)).collect();
-    let handle = move |tcp: TcpStream, watch: Watch| {
+    let handle = move |tcp: TcpStream, client: SocketAddr, watch: Watch| {
         let inbound = Arc::clone(&inbound);
         async move {
-            if let Err(error) = inbound.accept(tcp, watch).await {
+            if let Err(error) = inbound.accept(tcp, client, watch).await {
                 tracing::info!(%error, "Connection closed");
             }
         }
@@ -160,17 +166,38 @@ pub fn serve_outbound(listeners: Vec<TcpListener>, outbound: &Arc<Outbound>, wat
     for listener in listeners {
         let outbound = Arc::clone(outbound);
         let source = watch.source();
-        let handle = move |tcp: TcpStream, _never: Watch| {
+        let handle = move |tcp: TcpStream, client: SocketAddr, _never: Watch| {
             let outbound = Arc::clone(&outbound);
             let watch = source.watch();
             async move {
                 let Some(watch) = watch else { return };
-                if let Err(error) = outbound.accept(tcp, watch).await {
+                if let Err(error) = outbound.accept(tcp, client, watch).await {
                     tracing::info!(%error, "Connection closed");
                 }
             }
         };
         let (_, never) = drain::channel();
         tokio::spawn(accept(listener, never, handle));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    #[tokio::test]
+    async fn accepted_connections_inherit_what_the_listener_was_given() {
+        let address = "127.0.0.1:0".parse().unwrap();
+        let listener = bind(address, 8).unwrap();
+        let (keepalive, user_timeout) = (Duration::from_secs(7), Duration::from_secs(30));
+        set_up(&listener, Some(keepalive), Some(user_timeout));
+        let _client = TcpStream::connect(super::address(&listener)).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), keepalive);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(user_timeout));
     }
 }

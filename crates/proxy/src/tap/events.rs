@@ -112,8 +112,10 @@ impl Observer for Tapped {
     }
 
     fn failed(&mut self, error: &BodyError) {
-        if let BodyError::Http(error) = error {
-            self.reset(h2_code(error));
+        match error {
+            BodyError::Http(error) => self.reset(h2_code(error)),
+            BodyError::Http2(error) => self.reset(error.reason().map(u32::from)),
+            BodyError::TimedOut => {}
         }
     }
 }
