@@ -56,7 +56,11 @@ test-rust: setup ## The proxy, the init program and their tests
 .PHONY: test-root
 test-root: setup peers ## Tests in network namespaces of their own, as root, and those with others' programs
 	$(PYTEST) -m "root and not cluster"
-	nice cargo test -q --locked --workspace -- --ignored
+	nice cargo test -q --locked --workspace -- --ignored --skip cost_little
+
+.PHONY: bench-tap
+bench-tap: setup ## What a tap costs a proxy, which a busy machine cannot tell
+	cargo test --locked --release -p tulle-proxy --test tap_cost -- --ignored --nocapture
 
 .PHONY: test-browser
 test-browser: ## The dashboard's page: vitest, then every view in a real Chromium

@@ -149,9 +149,14 @@ def test_its_numbers_are_those_of_the_command_line(dashboard: str, load: Cluster
     assert page["success"] == pytest.approx(1 - 1 / FAILING, abs=0.03)
     for quantile in ("p50", "p95"):
         assert page[quantile] == pytest.approx(line[f"latency_ms_{quantile}"], rel=0.5, abs=2)
-    edge = ask(dashboard, "/api/workloads/deployment/shown/server", window="30s")["inbound"][0]
-    assert edge["name"] == "client"
-    assert edge["rps"] == pytest.approx(RATE, rel=0.1)
+
+    def is_told_of_its_client() -> bool:
+        path = "/api/workloads/deployment/shown/server"
+        edge = ask(dashboard, path, window="30s")["inbound"][0]
+        assert edge["name"] == "client"
+        return edge["rps"] == pytest.approx(RATE, rel=0.1)
+
+    load.until(is_told_of_its_client, "the workload's page tells its client's rate", seconds=60)
 
 
 def test_the_first_screen_says_what_hurts_and_that_the_mesh_is_well(

@@ -59,6 +59,13 @@ while True:
 """
 
 
+def missing_libraries(program: Path) -> list[Path]:
+    """What a program that was linked by default wants beyond libc, which our image has."""
+    told = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
+    paths = [Path(line.split()[2]) for line in told.splitlines() if "=>" in line]
+    return [Path("/usr/lib") / path.relative_to("/lib") for path in paths if "gcc" in path.name]
+
+
 def pack(program: Path, archive: Path) -> None:
     """Our proxy image with another program in the proxy's place; our entry program starts it."""
     from packing import archive as oci
@@ -75,11 +82,15 @@ def pack(program: Path, archive: Path) -> None:
         folder.mkdir(parents=True)
         shutil.copyfile(program, folder / "tulle-proxy")
         (folder / "tulle-proxy").chmod(0o755)
+        for library in missing_libraries(program):
+            place = tree / library.relative_to("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(library, place)
 
     made = [
         packer._base(ours.base),
         packer._binaries(ours.binaries),
-        packer.store.layer("peer proxy", layers.file_digest(program), (), fill),
+        packer.store.layer("peer proxy, libraries", layers.file_digest(program), (), fill),
     ]
     oci.write_archive(theirs, made, packer.architecture, archive)
 
