@@ -193,3 +193,34 @@ def script_pod(
             }
         )
     return objects
+
+
+def server_script(port: int) -> str:
+    """An HTTP/1.1 server whose every answer is two bytes; that of /fail is a 503."""
+    return f"""
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(503 if self.path == "/fail" else 200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *arguments):
+        pass
+ThreadingHTTPServer(("", {port}), Handler).serve_forever()
+"""
+
+
+def client_script(server: str, port: int, rate: float, failing: int) -> str:
+    """`rate` requests per second on one connection, one in `failing` of them for /fail."""
+    return f"""
+import http.client, time
+connection = http.client.HTTPConnection("{server}", {port})
+began, number = time.monotonic(), 0
+while True:
+    number += 1
+    time.sleep(max(0, began + number / {rate} - time.monotonic()))
+    connection.request("GET", "/fail" if number % {failing} == 0 else "/")
+    connection.getresponse().read()
+"""

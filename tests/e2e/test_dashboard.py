@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cluster import TULLE, Cluster, script_pod
+from cluster import TULLE, Cluster, client_script, script_pod, server_script
 
 NAMESPACE = "shown"
 RATE = 10.0  # requests per second
@@ -20,29 +20,8 @@ PORT = 8000
 PROFILE_PATH = f"/api/profiles/{NAMESPACE}/server"
 MOST_MEBIBYTES = 40
 
-SERVER = f"""
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        self.send_response(503 if self.path == "/fail" else 200)
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *arguments):
-        pass
-ThreadingHTTPServer(("", {PORT}), Handler).serve_forever()
-"""
-CLIENT = f"""
-import http.client, time
-connection = http.client.HTTPConnection("server.{NAMESPACE}", {PORT})
-began, number = time.monotonic(), 0
-while True:
-    number += 1
-    time.sleep(max(0, began + number / {RATE} - time.monotonic()))
-    connection.request("GET", "/fail" if number % {FAILING} == 0 else "/")
-    connection.getresponse().read()
-"""
+SERVER = server_script(PORT)
+CLIENT = client_script(f"server.{NAMESPACE}", PORT, RATE, FAILING)
 PROFILE = f"""
 apiVersion: linkerd.io/v1alpha2
 kind: ServiceProfile

@@ -7,25 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cluster import TULLE, Cluster, script_pod
+from cluster import TULLE, Cluster, script_pod, server_script
 
 NAMESPACE = "tapped"
 PORT = 8000
 VIEWER = "tap-viewer"
 
-SERVER = f"""
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        self.send_response(503 if self.path == "/fail" else 200)
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *arguments):
-        pass
-ThreadingHTTPServer(("", {PORT}), Handler).serve_forever()
-"""
+SERVER = server_script(PORT)
 CLIENT = f"""
 import http.client, time
 connection = http.client.HTTPConnection("server.{NAMESPACE}", {PORT})

@@ -5,36 +5,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cluster import Cluster, script_pod
+from cluster import Cluster, client_script, script_pod, server_script
 
 NAMESPACE = "measured"
 RATE = 10.0  # requests per second
 FAILING = 5  # one request in so many
 PORT = 8000
 
-SERVER = f"""
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        self.send_response(503 if self.path == "/fail" else 200)
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *arguments):
-        pass
-ThreadingHTTPServer(("", {PORT}), Handler).serve_forever()
-"""
-CLIENT = f"""
-import http.client, time
-connection = http.client.HTTPConnection("server.{NAMESPACE}", {PORT})
-began, number = time.monotonic(), 0
-while True:
-    number += 1
-    time.sleep(max(0, began + number / {RATE} - time.monotonic()))
-    connection.request("GET", "/fail" if number % {FAILING} == 0 else "/")
-    connection.getresponse().read()
-"""
+SERVER = server_script(PORT)
+CLIENT = client_script(f"server.{NAMESPACE}", PORT, RATE, FAILING)
 
 
 def stat(cluster: Cluster, *arguments: str) -> list[dict[str, Any]]:
