@@ -37,15 +37,17 @@ import yaml
 from tulle.install.plan import Given
 from tulle.install.viz import values_from
 from tulle.install.viz_objects import Viz, VizPlace
-from tulle.install.viz_scrape import configuration
+from tulle.install.viz_scrape import CONFIG_FILE, RULES_FILE, configuration
 from tulle.k8s.client import Client
 from tulle.local.apiserver import ApiServer
+from tulle.viz.recorded import rule_file
 
 NAMESPACE = "fleet"
 RESULT = Path(__file__).resolve().parent / "results" / "many_proxies.json"
 BUCKETS = [d * m for m in (1, 10, 100, 1000, 10000) for d in (1, 2, 3, 4, 5)] + ["+Inf"]
 CALLED = 3  # other workloads that each one calls
 SETTLE_SECONDS = 80  # eight scrapes: a window of a minute is full
+REST_SECONDS = 30  # in which nobody asks: scrapes, and every recording rule once
 
 Json = dict[str, Any]
 QUESTIONS: dict[str, tuple[float, list[str]]] = {  # seconds that are wanted at most
@@ -215,7 +217,8 @@ def prometheus_configuration(folder: Path, api_port: int, port: int) -> None:
     text = yaml.safe_dump(configuration(Viz(VizPlace("tulle-viz", "bench"), values)))
     text = text.replace("metrics-api.tulle-viz.svc.cluster.local:8085", f"127.0.0.1:{api_port}")
     text = text.replace("localhost:9090", f"127.0.0.1:{port}")
-    (folder / "prometheus.yml").write_text(text)
+    (folder / CONFIG_FILE).write_text(text)
+    (folder / RULES_FILE).write_text(yaml.safe_dump(rule_file("10s")))
 
 
 def free_port() -> int:
@@ -335,10 +338,14 @@ async def run(options: argparse.Namespace, folder: Path) -> Json:
             ):
                 await until_scraped(http, address, len(fleet.pages))
                 await asyncio.sleep(SETTLE_SECONDS)
+                before = cpu_seconds(prometheus.pid)
+                await asyncio.sleep(REST_SECONDS)
+                at_rest = (cpu_seconds(prometheus.pid) - before) / REST_SECONDS
                 return {
                     "proxies": len(fleet.pages),
                     "series": await value(http, address, "prometheus_tsdb_head_series"),
                     "prometheus_mib": _resident_mib(prometheus.pid),
+                    "prometheus_cores_at_rest": round(at_rest, 2),
                     "load_average": round(os.getloadavg()[0], 1),
                     "questions": await measure(http, api_port, prometheus.pid, options.rounds),
                 }

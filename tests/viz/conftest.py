@@ -84,12 +84,16 @@ class Answers:
         self.moments = []
         self.config = DEFAULT_CONFIG
         self.status = 200
+        self.recorded = []  # names of recording rules
 
     def __call__(self, request):
         if self.status != 200:
             return httpx.Response(self.status, json={"status": "error", "error": "too busy"})
         if request.url.path == "/api/v1/status/config":
             return self._data({"yaml": self.config})
+        if request.url.path == "/api/v1/rules":
+            rules = [{"name": name, "health": "ok", "query": "…"} for name in self.recorded]
+            return self._data({"groups": [{"name": "sums", "rules": rules}]})
         asked = parse_qs(request.url.query.decode())
         query = asked["query"][0]
         self.asked.append(query)

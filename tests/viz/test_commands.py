@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.viz.histogram import buckets
+
 DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"
 
 
@@ -21,9 +23,7 @@ def shop(objects, add, new_pod, answers):
             ({**key, "classification": "success"}, 257.0),
             ({**key, "classification": "failure"}, 1.0),
         ],
-        r"quantile\(0.5,": [(key, 4.6)],
-        r"quantile\(0.95,": [(key, 18)],
-        r"quantile\(0.99,": [(key, 40)],
+        "latency_ms_bucket": buckets(key, 4.6, 18, 40),
         "tcp_open_connections{": [(key, 6)],
         "tcp_read_bytes_total": [(key, 90)],
     }

@@ -7,6 +7,8 @@ import subprocess
 import httpx
 import pytest
 
+from tests.viz.histogram import buckets
+
 UI = {"namespace": "shop", "deployment": "ui"}
 TO_WEB = {"dst_namespace": "shop", "dst_deployment": "web"}
 
@@ -42,7 +44,7 @@ def shop(add, new_pod, answers):
                 600.0,
             )
         ],
-        r"0\.99.*outbound": [({**UI, **TO_WEB}, 25.0)],
+        r"latency_ms_bucket\{direction=.outbound": buckets({**UI, **TO_WEB}, 5, 10, 25),
         r"tcp_open_connections\{direction=.outbound": [
             ({**UI, **TO_WEB, "server_id": "web-account.shop.serviceaccount.identity.tulle"}, 3.0)
         ],

@@ -7,6 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.viz.histogram import buckets
 from tulle.proto import viz_pb2 as pb
 from tulle.proto.viz_pb2_grpc import ApiStub
 from tulle.serve.grpc import GrpcServer
@@ -46,7 +47,7 @@ def load(objects, answers, add, new_pod):
             ({**WEB, "classification": "success"}, 45.0),
             ({**WEB, "classification": "failure"}, 15.0),
         ],
-        r"histogram_quantile\(0.5,": [(WEB, 7.0)],
+        "latency_ms_bucket": buckets(WEB, 7.0, 20.0, 30.0),
         "tcp_open_connections": [(WEB, 3)],
     }
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.viz.histogram import buckets
 from tulle.viz.kinds import KINDS, Resource
 from tulle.viz.prometheus import PrometheusError
 from tulle.viz.stat import BadRequest, Question, answer, as_json
@@ -44,8 +45,7 @@ async def test_rows_join_pods_and_numbers(shop, answers, ask):
             counted("web", "success", 45.0),
             counted("web", "failure", 15.0),
         ],
-        r"histogram_quantile\(0.5,": [({"namespace": "shop", "deployment": "web"}, 7.2)],
-        r"histogram_quantile\(0.99,": [({"namespace": "shop", "deployment": "web"}, "NaN")],
+        "latency_ms_bucket": buckets({"namespace": "shop", "deployment": "web"}, 7.2, 20, 30),
         "tcp_open_connections": [({"namespace": "shop", "deployment": "web"}, 3)],
         "tcp_read_bytes_total": [({"namespace": "shop", "deployment": "web"}, 600)],
     }
@@ -56,7 +56,7 @@ async def test_rows_join_pods_and_numbers(shop, answers, ask):
     assert web.numbers is not None
     assert web.numbers.success_rate == 0.75
     assert web.numbers.requests_per_second == 1.0
-    assert web.numbers.latency_ms == {"p50": 7.2, "p95": None, "p99": None}
+    assert web.numbers.latency_ms == {"p50": 7.2, "p95": 20.0, "p99": 30.0}
     assert (web.numbers.open_connections, web.numbers.read_bytes_per_second) == (3, 10.0)
 
 

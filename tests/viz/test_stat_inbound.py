@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.viz.histogram import buckets
+
 SERVER = {"srv_kind": "server", "srv_name": "http", "target_port": "8080"}
 DEFAULT = {"srv_kind": "default", "srv_name": "all-unauthenticated", "target_port": "9000"}
 ROUTE = {"route_kind": "HTTPRoute", "route_name": "read"}
@@ -24,8 +26,7 @@ def counted(answers):
             ({**read, **POLICY, "classification": "failure"}, 6),
             ({**other, **NOBODY, "classification": "success"}, 30),
         ],
-        r"quantile\(0.5,": [({**read, **POLICY}, 2.4)],
-        r"quantile\(0.99,": [({**read, **POLICY}, 40)],
+        "latency_ms_bucket": buckets({**read, **POLICY}, 2.4, 10, 40),
     }
 
 
@@ -37,7 +38,7 @@ async def test_the_table(counted, viz):
         "  LATENCY_P99\n"
         "web   [default]:9000  [default]             100.00%  0.50            -            -"
         "            -\n"
-        "web   http:8080       read       HTTPRoute   90.00%  1.00          2ms            -"
+        "web   http:8080       read       HTTPRoute   90.00%  1.00          2ms         10ms"
         "         40ms\n"
     )
 
@@ -54,7 +55,7 @@ async def test_json_is_one_line(counted, viz):
         "successesRate": 0.9,
         "rps": 1.0,
         "latencyMsP50": 2.4,
-        "latencyMsP95": None,
+        "latencyMsP95": 10.0,
         "latencyMsP99": 40.0,
     }
 
@@ -101,7 +102,7 @@ async def test_authz_tells_what_each_authorization_let_in(counted, viz):
         "read     http                                                            0.2rps        -"
         "       -            -            -            -\n"
         "read     http                         authorizationpolicy/friends        0.0rps   90.00%"
-        "  1.0rps          2ms            -         40ms\n"
+        "  1.0rps          2ms         10ms         40ms\n"
     )
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.viz.histogram import buckets
+
 PARENT = {"deployment": "web", "parent_namespace": "shop", "parent_name": "cart"}
 SPLIT = {**PARENT, "parent_port": "80", "route_kind": "HTTPRoute", "route_name": "split"}
 CALLS = {**PARENT, "parent_port": "90", "route_kind": "default", "route_name": "default"}
@@ -26,8 +28,10 @@ def counted(answers):
             ({**SPLIT, **NEW, "http_status": "500", "error": ""}, 6),
         ],
         r"increase\(outbound_http_route_retry_requests": [(SPLIT, 15)],
-        r"quantile\(0.5, sum\(rate\(outbound_http_route_request_d": [(SPLIT, 0.0046)],
-        r"quantile\(0.95, sum\(rate\(outbound_http_route_backend": [({**SPLIT, **NEW}, 0.5)],
+        "outbound_http_route_request_duration": buckets(SPLIT, 4.6, 10, 40, unit=1000.0),
+        "outbound_http_route_backend_response_duration": buckets(
+            {**SPLIT, **NEW}, 200, 500, 900, unit=1000.0
+        ),
         r"increase\(outbound_grpc_route_request_statuses": [
             ({**CALLS, "grpc_status": "OK", "error": ""}, 30),
             ({**CALLS, "grpc_status": "UNAVAILABLE", "error": ""}, 30),
@@ -41,12 +45,12 @@ async def test_backends_hang_from_their_route(counted, viz):
     assert out == (
         "NAME  SERVICE  ROUTE      TYPE       BACKEND     SUCCESS   RPS  LATENCY_P50  LATENCY_P95"
         "  LATENCY_P99  TIMEOUTS  RETRIES\n"
-        "web   cart:80  split      HTTPRoute               90.00%  1.00          5ms            -"
-        "            -     5.00%   20.00%\n"
+        "web   cart:80  split      HTTPRoute               90.00%  1.00          5ms         10ms"
+        "         40ms     5.00%   20.00%\n"
         "               ├────      ────────►  cart-v1:80  100.00%  0.80            -            -"
         "            -     0.00%\n"
-        "               └────      ────────►  cart-v2:80   50.00%  0.20            -        500ms"
-        "            -     0.00%\n"
+        "               └────      ────────►  cart-v2:80   50.00%  0.20        200ms        500ms"
+        "        900ms     0.00%\n"
         "web   cart:90  [default]                          50.00%  1.00            -            -"
         "            -     0.00%    0.00%\n"
     )
@@ -65,8 +69,8 @@ async def test_json_tells_routes_from_backends(counted, viz):
         "successRate": 0.9,
         "rps": 1.0,
         "latencyMsP50": 4.6,
-        "latencyMsP95": None,
-        "latencyMsP99": None,
+        "latencyMsP95": 10.0,
+        "latencyMsP99": 40.0,
         "timeoutRate": 0.05,
         "retryRate": 0.2,
     }

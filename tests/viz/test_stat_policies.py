@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.viz.histogram import buckets
+
 POLICY = "/apis/policy.linkerd.io"
 
 
@@ -23,7 +25,7 @@ def servers(objects, answers):
     answers.samples = {
         "inbound_http_authz_deny_total": [(key, 30), ({**key, "srv_name": "admin"}, 6)],
         "response_total": [counted(120, **key)],
-        r"quantile\(0.5,": [(key, 3)],
+        "latency_ms_bucket": buckets(key, 3, 5, 9),
         "tcp_open_connections{": [(key, 2)],
     }
 
@@ -38,7 +40,7 @@ async def test_a_server_tells_what_it_refused(servers, viz):
         "       -\n"
         "idle               -         -        -             -             -             -   "
         "       -\n"
-        "web           0.5rps   100.00%   2.0rps           3ms             -             -   "
+        "web           0.5rps   100.00%   2.0rps           3ms           5ms           9ms   "
         "       2\n"
     )
 

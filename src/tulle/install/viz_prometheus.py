@@ -15,7 +15,8 @@ from tulle.install.viz_objects import (
     server,
     service,
 )
-from tulle.install.viz_scrape import configuration
+from tulle.install.viz_scrape import CONFIG_FILE, RULES_FILE, configuration
+from tulle.viz.recorded import rule_file
 
 Json = dict[str, Any]
 
@@ -29,12 +30,16 @@ ADMIN_SERVER = "prometheus-admin"
 def objects(viz: Viz) -> list[Json]:
     if not viz.values["prometheus"]["enabled"]:
         return []
-    text = yaml.safe_dump(configuration(viz), sort_keys=False)
+    every = viz.values["prometheus"]["scrapeInterval"]
+    data = {
+        CONFIG_FILE: yaml.safe_dump(configuration(viz), sort_keys=False),
+        RULES_FILE: yaml.safe_dump(rule_file(every), sort_keys=False, width=1000),
+    }
     return [
         account(viz, NAME),
-        config_map(viz.place, CONFIG, NAME, {"prometheus.yml": text}),
+        config_map(viz.place, CONFIG, NAME, data),
         service(viz, NAME, {"admin": (names.PROMETHEUS_PORT, "admin")}),
-        deployment(viz, _component(viz, digest(text))),
+        deployment(viz, _component(viz, digest("".join(data.values())))),
         server(viz, ADMIN_SERVER, NAME, "admin", "HTTP/1"),
         *allowed_accounts(viz, ADMIN_SERVER, NAME, [names.METRICS_API]),
     ]
@@ -51,7 +56,7 @@ def _component(viz: Viz, checksum: str) -> VizComponent:
         {"admin": names.PROMETHEUS_PORT},
         [],
         [
-            f"--config.file={CONFIG_DIR}/prometheus.yml",
+            f"--config.file={CONFIG_DIR}/{CONFIG_FILE}",
             f"--storage.tsdb.path={DATA_DIR}",
             f"--storage.tsdb.retention.time={settings['retention']}",
             f"--storage.tsdb.retention.size={settings['retentionSize']}",

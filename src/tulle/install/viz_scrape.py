@@ -7,6 +7,7 @@ from tulle.install.viz_objects import Viz
 
 Json = dict[str, Any]
 
+CONFIG_FILE, RULES_FILE = "prometheus.yml", "rules.yml"
 META = "__meta_kubernetes_"
 POD_LABEL = f"{META}pod_label_"
 # Labels of the proxy's own metrics and of the scrape: a pod's label of that name would hide them.
@@ -26,6 +27,7 @@ def configuration(viz: Viz) -> Json:
             "scrape_timeout": every,
             "evaluation_interval": every,
         },
+        "rule_files": [RULES_FILE],  # beside the configuration
         "scrape_configs": [
             {
                 "job_name": "prometheus",

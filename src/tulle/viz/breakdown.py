@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tulle.viz import quantiles
 from tulle.viz.prometheus import Prometheus
-from tulle.viz.queries import QUANTILES, quoted
+from tulle.viz.queries import quoted
 
 Key = tuple[str, ...]  # the values of the labels of a group, in its order
 TIMEOUTS = frozenset({"REQUEST_TIMEOUT", "RESPONSE_HEADERS_TIMEOUT"})
@@ -86,9 +87,8 @@ async def measured(
     """By the values of the group's labels; what had no request is left out."""
     by_outcome = ", ".join((*group, *families.outcome))
     asked = [f"sum(increase({families.counter}{series}[{window}])) by ({by_outcome})"]
-    rate = f"sum(rate({families.buckets}{series}[{window}])) by (le, {', '.join(group)})"
-    asked += [f"histogram_quantile({quantile}, {rate})" for quantile in QUANTILES.values()]
-    counts, *quantiles = await asyncio.gather(*(prometheus.query(text) for text in asked))
+    asked.append(f"sum(rate({families.buckets}{series}[{window}])) by (le, {', '.join(group)})")
+    counts, buckets = await asyncio.gather(*(prometheus.query(text) for text in asked))
     found: dict[Key, Measured] = {}
     for sample in counts:
         if sample.value <= 0:
@@ -100,10 +100,10 @@ async def measured(
             row.failures += sample.value
         if sample.labels.get("error") in TIMEOUTS:
             row.timeouts += sample.value
-    for name, samples in zip(QUANTILES, quantiles, strict=True):
-        for sample in samples:
-            if (known := found.get(key_of(sample.labels, group))) is not None:
-                known.latency_ms[name] = sample.value * families.milliseconds
+    latency = quantiles.by_key(buckets, lambda sample: key_of(sample.labels, group))
+    for key, row in found.items():
+        values = latency.get(key, {}).items()
+        row.latency_ms = {name: value * families.milliseconds for name, value in values}
     return found
 
 

@@ -12,22 +12,12 @@ from tulle.viz.measured import Key, Numbers, measured
 from tulle.viz.pods import Pod
 from tulle.viz.prometheus import Prometheus
 from tulle.viz.queries import QUANTILES, Traffic
+from tulle.viz.recorded import LABELS, OWNERS
 from tulle.workload import metric_label
 
 Json = dict[str, Any]
 Ref = tuple[str, str, str]  # kind, namespace and name
 Labels = Mapping[str, str]
-
-OWNERS = (
-    "deployment",
-    "statefulset",
-    "daemonset",
-    "cronjob",
-    "job",
-    "replicaset",
-    "replicationcontroller",
-)
-LABELS = tuple(metric_label(kind) for kind in OWNERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tulle import durations
-from tulle.viz import queries
+from tulle.viz import quantiles, queries, recorded
 from tulle.viz.edges import REASONS, short
 from tulle.viz.prometheus import Prometheus, Sample
 from tulle.viz.queries import QUANTILES, Traffic
@@ -15,6 +15,7 @@ Json = dict[str, Any]
 Key = frozenset[tuple[str, str]]  # labels and their values
 
 TLS = ("tls", "no_tls_reason")
+BOUND = (quantiles.BOUND,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +41,18 @@ class Numbers:
 
 
 async def measured(
-    traffics: list[Traffic], window: str, prometheus: Prometheus, quantiles: tuple[str, ...]
+    traffics: list[Traffic], window: str, prometheus: Prometheus, wanted: tuple[str, ...]
 ) -> dict[Key, Numbers]:
-    """By the labels of the groups."""
+    """By the labels of the groups, with the quantiles that are wanted."""
     secure = TLS if traffics[0].direction == "outbound" else ("tls",)
     ends = ("server_id", "no_tls_reason") if traffics[0].direction == "outbound" else ()
+    known = await prometheus.recorded()
     asked = {
-        "requests": _any(queries.requests(item, window, *secure) for item in traffics),
+        "requests": _any(recorded.requests(known, item, window, *secure) for item in traffics),
         "open": _any(queries.open_connections(item, *ends) for item in traffics),
     }
-    for name in quantiles:
-        asked[name] = _any(queries.latency(item, window, QUANTILES[name]) for item in traffics)
+    if wanted:
+        asked["buckets"] = _any(recorded.buckets(known, item, window) for item in traffics)
     answers = await asyncio.gather(*(prometheus.query(text) for text in asked.values()))
     by_name = dict(zip(asked, answers, strict=True))
     found: dict[Key, _Sum] = {}
@@ -58,9 +60,10 @@ async def measured(
         found.setdefault(_key(sample, secure), _Sum()).add_requests(sample)
     for sample in by_name["open"]:
         found.setdefault(_key(sample, ends), _Sum()).add_connections(sample)
-    for name in quantiles:
-        for sample in by_name[name]:
-            found.setdefault(_key(sample, ()), _Sum()).latency_ms[name] = sample.value
+    buckets = by_name.get("buckets", [])
+    latency = quantiles.by_key(buckets, lambda sample: _key(sample, BOUND), wanted)
+    for key, values in latency.items():
+        found.setdefault(key, _Sum()).latency_ms = values
     seconds = durations.seconds(window)
     return {key: item.numbers(seconds) for key, item in found.items() if item.is_seen}
 

@@ -1,7 +1,10 @@
 """Questions to Prometheus, by its HTTP API."""
 
+import time
+from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import httpx
@@ -9,6 +12,7 @@ import httpx
 Json = dict[str, Any]
 
 QUERY_SECONDS = 10.0
+RULES_SECONDS = 30.0  # for so long an answer about the rules holds
 
 
 class PrometheusError(Exception):
@@ -27,15 +31,37 @@ class Series:
     values: dict[float, float]  # by the moment, in Unix seconds
 
 
+class _Rules:
+    """What was last heard of the recording rules."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.names: frozenset[str] = frozenset()
+        self._clock, self._until = clock, -inf
+
+    def is_fresh(self) -> bool:
+        return self._clock() < self._until
+
+    def see(self, groups: list[Json]) -> None:
+        self._until = self._clock() + RULES_SECONDS
+        rules = [rule for group in groups for rule in group["rules"]]
+        self.names = frozenset(rule["name"] for rule in rules if rule["health"] == "ok")
+
+
 class Prometheus:
     """One Prometheus, by the address of its root."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str, moment: float | None = None) -> None:
-        self._http, self.url, self._moment = http, url.rstrip("/"), moment
+    def __init__(
+        self, http: httpx.AsyncClient, url: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http, self.url = http, url.rstrip("/")
+        self._moment: float | None = None
+        self._rules = _Rules(clock)
 
     def at(self, moment: float | None) -> "Prometheus":
         """The same one, asked for a moment of the past; None: for now."""
-        return Prometheus(self._http, self.url, moment)
+        found = copy(self)
+        found._moment = moment
+        return found
 
     async def query(self, text: str) -> list[Sample]:
         """The instant vector of an expression, without what is not a number."""
@@ -53,6 +79,21 @@ class Prometheus:
             values = {moment: value for moment, value in pairs if isfinite(value)}
             found.append(Series(entry["metric"], values))
         return found
+
+    async def recorded(self) -> frozenset[str]:
+        """Names of the recording rules that are evaluated without errors.
+
+        None for the past, in which they may not have been there.
+        """
+        if self._moment is not None:
+            return frozenset()
+        if not self._rules.is_fresh():
+            try:
+                groups = (await self._ask("/api/v1/rules", type="record"))["groups"]
+            except PrometheusError:  # what only speaks its query language may lack this
+                groups = []
+            self._rules.see(groups)
+        return self._rules.names
 
     async def scrape_interval(self) -> str:
         """As the configuration says it, such as 10s."""

@@ -122,9 +122,13 @@ def requests(traffic: Traffic, window: str, *more: str) -> str:
     return f"sum({change}) {traffic.by('classification', *more)}"
 
 
-def latency(traffic: Traffic, window: str, quantile: float) -> str:
+def buckets(traffic: Traffic, window: str) -> str:
     change = _change("rate", "response_latency_ms_bucket", traffic, window)
-    return f"histogram_quantile({quantile}, sum({change}) {traffic.by('le')})"
+    return f"sum({change}) {traffic.by('le')}"
+
+
+def latency(traffic: Traffic, window: str, quantile: float) -> str:
+    return f"histogram_quantile({quantile}, {buckets(traffic, window)})"
 
 
 def open_connections(traffic: Traffic, *more: str) -> str:

@@ -28,7 +28,6 @@ def responses(routes: Routes, family: str, window: str) -> str:
     return f"sum({change}) by (rt_route, dst, classification)"
 
 
-def latency(routes: Routes, window: str, quantile: float) -> str:
-    """Of a route, whatever the port that the client named."""
+def buckets(routes: Routes, window: str) -> str:
     change = f"rate(route_response_latency_ms_bucket{routes.matchers()}[{window}])"
-    return f"histogram_quantile({quantile}, sum({change}) by (le, rt_route, dst))"
+    return f"sum({change}) by (le, rt_route, dst)"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tulle import durations
-from tulle.viz import gateway_routes
+from tulle.viz import gateway_routes, quantiles
 from tulle.viz import route_queries as queries
 from tulle.viz.breakdown import Measured
 from tulle.viz.inventory import Inventory
@@ -165,21 +165,21 @@ async def _measured(
     known: list[Key], traffic: queries.Routes, window: str, prometheus: Prometheus
 ) -> list[Row]:
     seconds = durations.seconds(window)
-    asked = {name: queries.latency(traffic, window, value) for name, value in QUANTILES.items()}
+    asked = {"buckets": queries.buckets(traffic, window)}
     asked["effective"] = queries.responses(traffic, "route_response_total", window)
     asked["actual"] = queries.responses(traffic, "route_actual_response_total", window)
     answers = await asyncio.gather(*(prometheus.query(text) for text in asked.values()))
     by_name = dict(zip(asked, answers, strict=True))
     effective = _counted(by_name["effective"], seconds)
     actual = _counted(by_name["actual"], seconds)
-    latency = {name: {_key(s): s.value for s in by_name[name]} for name in QUANTILES}
+    latency = quantiles.by_key(by_name["buckets"], _key)  # whatever port the client named
     return [
         Row(
             route,
             authority,
             effective.get((authority, route)),
             actual.get((authority, route)),
-            {name: latency[name].get((authority, route)) for name in QUANTILES},
+            {name: latency.get((authority, route), {}).get(name) for name in QUANTILES},
         )
         for authority, route in known
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tulle import durations
-from tulle.viz import queries
+from tulle.viz import quantiles, queries, recorded
 from tulle.viz.inventory import Entry, Inventory
 from tulle.viz.kinds import Resource
 from tulle.viz.prometheus import Prometheus, Sample
@@ -145,14 +145,16 @@ async def _splits(
 
 async def _measured(traffic: Traffic, window: str, prometheus: Prometheus) -> dict[Key, Numbers]:
     seconds = durations.seconds(window)
-    asked = {name: queries.latency(traffic, window, value) for name, value in QUANTILES.items()}
-    asked["requests"] = queries.requests(traffic, window)
+    known = await prometheus.recorded()
+    asked = {"requests": recorded.requests(known, traffic, window)}
+    asked["buckets"] = recorded.buckets(known, traffic, window)
     asked["open"] = queries.open_connections(traffic)
     asked["read"] = queries.transferred(traffic, window, "read")
     asked["write"] = queries.transferred(traffic, window, "write")
     answers = await asyncio.gather(*(prometheus.query(text) for text in asked.values()))
     by_name = dict(zip(asked, answers, strict=True))
     found = _counted(by_name.pop("requests"), traffic, seconds)
+    latency = quantiles.by_key(by_name.pop("buckets"), lambda sample: _key(sample, traffic))
     values = {
         name: {_key(sample, traffic): sample.value for sample in samples}
         for name, samples in by_name.items()
@@ -160,7 +162,7 @@ async def _measured(traffic: Traffic, window: str, prometheus: Prometheus) -> di
     return {
         key: replace(
             numbers,
-            latency_ms={name: values[name].get(key) for name in QUANTILES},
+            latency_ms={name: latency.get(key, {}).get(name) for name in QUANTILES},
             open_connections=round(values["open"].get(key, 0)),
             read_bytes_per_second=values["read"].get(key, 0) / seconds,
             write_bytes_per_second=values["write"].get(key, 0) / seconds,
