@@ -241,11 +241,7 @@ impl Balancer {
     /// The better of two by chance, among those that can be reached.
     pub fn pick(&self) -> Option<Arc<Endpoint>> {
         let set = self.set.endpoints.borrow();
-        let picked = pick(set.as_deref()?)?;
-        if self.is_failing_fast.load(Ordering::Relaxed) {
-            self.is_failing_fast.store(false, Ordering::Relaxed);
-        }
-        Some(Arc::clone(picked))
+        pick(set.as_deref()?).cloned()
     }
 
     /// When the first endpoint that is left alone may be tried again.
@@ -257,9 +253,15 @@ impl Balancer {
             .min()
     }
 
-    /// From now on nobody waits, until an endpoint can be picked again.
+    /// From now on nobody waits, until an endpoint was reached again.
     pub fn fail_fast(&self) {
         self.is_failing_fast.store(true, Ordering::Relaxed);
+    }
+
+    fn reached(&self) {
+        if self.is_failing_fast.load(Ordering::Relaxed) {
+            self.is_failing_fast.store(false, Ordering::Relaxed);
+        }
     }
 
     pub fn is_failing_fast(&self) -> bool {
@@ -370,6 +372,15 @@ pub struct Backend {
     pub capacity: usize,
     pub waiting: AtomicUsize,
     pub target: Target,
+}
+
+impl Backend {
+    /// One of its endpoints answered: it is worth waiting for again.
+    pub fn reached(&self) {
+        if let Target::Balance(balancer) = &self.target {
+            balancer.reached();
+        }
+    }
 }
 
 pub enum Target {

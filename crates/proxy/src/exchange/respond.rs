@@ -1,9 +1,11 @@
 //! Answers that the proxy makes itself: an empty body, a status or gRPC code, and why.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use http::{Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 
 use super::body::Body;
+use super::classify::is_grpc;
+use crate::route::filter::Failure;
 
 pub const L5D_PROXY_ERROR: HeaderName = HeaderName::from_static("l5d-proxy-error");
 pub const L5D_PROXY_CONNECTION: HeaderName = HeaderName::from_static("l5d-proxy-connection");
@@ -26,11 +28,24 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug)]
 pub struct Audience {
     pub version: Version,
+    /// It reads `grpc-status`; that needs HTTP/2.
     pub is_grpc: bool,
     /// It is told why in a header.
     pub is_informed: bool,
     /// It is a proxy, which is asked to close its app's connection.
     pub is_meshed: bool,
+}
+
+impl Audience {
+    pub fn of<B>(request: &Request<B>, is_informed: bool, is_meshed: bool) -> Self {
+        let version = request.version();
+        Self {
+            version,
+            is_grpc: version == Version::HTTP_2 && is_grpc(request.headers()),
+            is_informed,
+            is_meshed,
+        }
+    }
 }
 
 impl Fault {
@@ -74,8 +89,14 @@ impl Fault {
         Self::new(504, 4, "failfast", message).closing()
     }
 
+    /// The route's policy gave it no more time.
     pub fn timed_out(message: impl Into<String>) -> Self {
         Self::new(504, 4, "response timeout", message)
+    }
+
+    /// The ServiceProfile's route did not.
+    pub fn profile_timed_out(message: impl Into<String>) -> Self {
+        Self::timed_out(message).closing()
     }
 
     pub fn connect_timed_out(message: impl Into<String>) -> Self {
@@ -91,19 +112,23 @@ impl Fault {
     }
 
     pub fn wrong_identity(message: impl Into<String>) -> Self {
-        Self::new(502, 14, "identity required", message)
+        Self::new(502, 14, "identity required", message).closing()
     }
 
     pub fn gateway(status: u16, code: u32, message: impl Into<String>) -> Self {
         Self::new(status, code, "gateway domain invalid", message)
     }
 
-    pub fn injected_http(status: StatusCode, message: String) -> Self {
-        Self::new(status.as_u16(), 2, "injected", message)
-    }
-
-    pub fn injected_grpc(code: u32, message: String) -> Self {
-        Self::new(200, code, "injected", message)
+    /// What a route's filter wants in place of an answer.
+    pub fn injected(failure: &Failure, message: String) -> Self {
+        const FAILED_PRECONDITION: u32 = 9;
+        match failure {
+            Failure::Http(status) => {
+                Self::new(status.as_u16(), FAILED_PRECONDITION, "injected", message)
+            }
+            Failure::Grpc(code) => Self::new(200, *code, "injected", message),
+            Failure::Invalid => Self::invalid_policy(message),
+        }
     }
 
     pub fn response(&self, audience: Audience) -> Response<Body> {
@@ -121,16 +146,34 @@ impl Fault {
                 headers.insert(GRPC_MESSAGE, text(&percent_encoded(&self.message)));
             }
         }
-        if self.closes && audience.version != Version::HTTP_2 {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         if self.closes && audience.is_meshed {
             headers.insert(L5D_PROXY_CONNECTION, HeaderValue::from_static("close"));
         }
         if !audience.is_grpc {
             *response.status_mut() = self.status;
         }
+        // Other clients share a proxy's HTTP/2 connection.
+        if self.closes && !(audience.is_meshed && audience.version == Version::HTTP_2) {
+            close_after(&mut response);
+        }
         response
+    }
+}
+
+/// With this answer a connection of HTTP/2 begins to end.
+#[derive(Clone, Copy, Debug)]
+pub struct LastAnswer;
+
+/// The client's connection ends with this answer: whoever asks again asks anew.
+pub fn close_after(response: &mut Response<Body>) {
+    match response.version() {
+        Version::HTTP_2 => {
+            response.extensions_mut().insert(LastAnswer);
+        }
+        _ => {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
     }
 }
 

@@ -13,9 +13,11 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
 
 use super::body::Body;
 use super::prefixed::Prefixed;
+use super::respond::LastAnswer;
 use super::rest::{self, Activity, Watched};
 
 /// How one direction serves HTTP.
@@ -205,16 +207,26 @@ where
             .keep_alive_interval(interval)
             .keep_alive_timeout(timeout);
     }
+    let last = Arc::new(Notify::new());
+    let notify = Arc::clone(&last);
     let service = service_fn(move |request| {
-        let answered = handle(request);
-        async move { Ok::<_, Infallible>(answered.await) }
+        let (answered, last) = (handle(request), Arc::clone(&notify));
+        async move {
+            let answer = answered.await;
+            if answer.extensions().get::<LastAnswer>().is_some() {
+                last.notify_one();
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {
         biased;
         ended = connection.as_mut() => return ended,
-        () = draining => connection.as_mut().graceful_shutdown(),
+        () = draining => {}
+        () = last.notified() => {}
     }
+    connection.as_mut().graceful_shutdown();
     connection.await
 }
 

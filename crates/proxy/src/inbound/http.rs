@@ -22,14 +22,13 @@ use crate::connect::tcp::ConnectError;
 use crate::control::policy::inbound::{HttpRoutes, HttpRule, Protocol};
 use crate::drain::Watch;
 use crate::exchange::body::Body;
-use crate::exchange::classify::is_grpc;
 use crate::exchange::finish::Finish;
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::prefixed::Prefixed;
 use crate::exchange::respond::{Audience, Fault, redirect};
 use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
-use crate::route::filter::{self, Answer, Failure};
+use crate::route::filter::{self, Answer};
 use crate::route::select::Selected;
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
 use crate::telemetry::access_log::AccessLog;
@@ -121,12 +120,7 @@ impl Session {
         let is_meshed = self.tls.identity().is_some();
         // Only a peer's proxy may say that it carries another version.
         let was_carried = self.is_http2 && is_meshed && orig_proto::downgrade(&mut request);
-        let audience = Audience {
-            version: request.version(),
-            is_grpc: is_grpc(request.headers()),
-            is_informed: is_meshed,
-            is_meshed,
-        };
+        let audience = Audience::of(&request, is_meshed, is_meshed);
         let admitted = framing::check(&mut request).and_then(|()| self.in_flight.admit());
         let answered = match admitted {
             Ok(_admitted) => self.forward(request).await,
@@ -178,11 +172,8 @@ impl Session {
         match filter::apply(filters, selected.prefix, &host, &mut parts) {
             None => {}
             Some(Answer::Redirect(status, location)) => return Ok(redirect(status, location)),
-            Some(Answer::Fail(Failure::Http(status), message)) => {
-                return Err(Fault::injected_http(status, message));
-            }
-            Some(Answer::Fail(Failure::Grpc(code), message)) => {
-                return Err(Fault::injected_grpc(code, message));
+            Some(Answer::Fail(failure, message)) => {
+                return Err(Fault::injected(&failure, message));
             }
         }
         self.replace_headers(&mut parts);

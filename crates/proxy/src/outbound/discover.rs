@@ -17,13 +17,14 @@ use super::rows::RowsOfPolicy;
 use crate::balance::endpoints::{Backend, Backends};
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::control::policy::outbound::{
-    BackendSpec, BackendTarget, Distribution, HttpRule, OutboundPolicy, Protocol, Queue,
-    RouteBackend, TcpRoute, TcpRule, policy,
+    BackendSpec, BackendTarget, Distribution, HttpRoutes, HttpRule, OutboundPolicy, Protocol,
+    Queue, RouteBackend, TcpRoute, TcpRule, policy,
 };
-use crate::control::policy::reference;
+use crate::control::policy::{InvalidPolicy, reference};
 use crate::control::profile::profile;
 use crate::control::stream::{Channel, Event, StreamLimits, follow};
 use crate::exchange::first::ServerFirst;
+use crate::route::filter::{Failure, Filter};
 use crate::route::select::{Reference, RequestMatch, Route, Routes, Rule};
 use crate::route::timeout::Timeouts;
 use crate::telemetry::metrics::{Metrics, TransportMetrics};
@@ -178,7 +179,13 @@ impl Discovery {
             Event::Message { message, .. } => {
                 match policy(message, &mut |spec| self.backends.resolve(spec)) {
                     Ok(policy) => publisher.update(|a| a.policy = Some(Arc::new(policy))),
-                    Err(error) => tracing::warn!(%address, %error, "Policy is not obeyed"),
+                    Err(error) => {
+                        tracing::warn!(%address, %error, "Policy is not obeyed");
+                        let refusing = || Arc::new(refusing(&error));
+                        publisher.update(|a| {
+                            a.policy.get_or_insert_with(refusing);
+                        });
+                    }
                 }
                 ControlFlow::Continue(())
             }
@@ -283,7 +290,7 @@ impl Discovery {
         let protocol = if is_opaque {
             Protocol::Opaque(Some(tcp))
         } else {
-            let routes = http_to(&backend, &route);
+            let routes = http_routes(&route, only(&backend), Vec::new());
             Protocol::Detect {
                 http1: Arc::clone(&routes),
                 http2: routes,
@@ -291,6 +298,28 @@ impl Discovery {
             }
         };
         Arc::new(OutboundPolicy { parent, protocol })
+    }
+}
+
+/// Where no better one is known: everything fails, and is told why.
+fn refusing(error: &InvalidPolicy) -> LivePolicy {
+    let route = Arc::new(Reference::default_named("invalid"));
+    let filter = Filter::Fail {
+        failure: Failure::Invalid,
+        message: error.to_string(),
+        ratio: 1.0,
+    };
+    let routes = http_routes(&route, Distribution::Empty, vec![filter]);
+    OutboundPolicy {
+        parent: Arc::clone(&route),
+        protocol: Protocol::Detect {
+            http1: Arc::clone(&routes),
+            http2: routes,
+            opaque: Some(TcpRoute {
+                reference: route,
+                rule: TcpRule::Invalid,
+            }),
+        },
     }
 }
 
@@ -309,12 +338,16 @@ fn tcp_to(backend: &Arc<Backend>, route: &Arc<Reference>) -> TcpRoute<Arc<Backen
     }
 }
 
-fn http_to(backend: &Arc<Backend>, route: &Arc<Reference>) -> Arc<Routes<HttpRule<Arc<Backend>>>> {
+fn http_routes(
+    route: &Arc<Reference>,
+    backends: Distribution<Arc<Backend>>,
+    filters: Vec<Filter>,
+) -> HttpRoutes<Arc<Backend>> {
     let rule = Rule {
         matches: vec![RequestMatch::default()],
         policy: HttpRule {
-            filters: Vec::new(),
-            backends: only(backend),
+            filters,
+            backends,
             timeouts: Timeouts::default(),
             retry: None,
             is_grpc: false,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
+use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Request, Response, Version};
@@ -16,19 +16,20 @@ use super::discover::{Discovered, Live, LivePolicy};
 use super::pick;
 use super::profile::Profiled;
 use super::rows::Rows;
-use crate::balance::endpoints::{Backend, Endpoint};
+use crate::balance::endpoints::{Backend, Endpoint, Target};
 use crate::connect::pool::{NotSent, SendError};
 use crate::connect::tcp::ConnectError;
 use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBackend};
 use crate::drain::Watch;
 use crate::exchange::body::Body;
-use crate::exchange::classify::is_grpc;
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::prefixed::Prefixed;
-use crate::exchange::respond::{Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, redirect};
+use crate::exchange::respond::{
+    Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, close_after, redirect,
+};
 use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
-use crate::route::filter::{self, Answer, Failure};
+use crate::route::filter::{self, Answer};
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
 use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
 
@@ -98,12 +99,7 @@ fn routes(policy: &LivePolicy, is_http2: bool) -> Result<&HttpRoutes<Arc<Backend
 
 impl Session {
     async fn handle(&self, mut request: Request<Incoming>) -> Response<Body> {
-        let audience = Audience {
-            version: request.version(),
-            is_grpc: is_grpc(request.headers()),
-            is_informed: self.is_informed,
-            is_meshed: false,
-        };
+        let audience = Audience::of(&request, self.is_informed, false);
         if !self.is_http2 && request.uri().scheme().is_some() {
             request.extensions_mut().insert(orig_proto::AbsoluteForm);
         }
@@ -218,9 +214,13 @@ impl Session {
         };
         let head = whole.map_or(head, |whole| whole.min(head));
         let answered = tokio::time::timeout(head, super::retry::send(routed.into(), request));
-        let response = answered
-            .await
-            .map_err(|_| Fault::timed_out(format!("no response within {head:?}")))??;
+        let response = answered.await.map_err(|_| {
+            let message = format!("no response within {head:?}");
+            match by_profile {
+                Some(_) => Fault::profile_timed_out(message),
+                None => Fault::timed_out(message),
+            }
+        })??;
         let ends = whole.map(|whole| {
             let at = routed.started + whole;
             Box::pin(tokio::time::sleep_until(at))
@@ -257,8 +257,7 @@ impl Session {
 fn respond(answer: Answer) -> Result<Response<Body>, Fault> {
     match answer {
         Answer::Redirect(status, location) => Ok(redirect(status, location)),
-        Answer::Fail(Failure::Http(status), message) => Err(Fault::injected_http(status, message)),
-        Answer::Fail(Failure::Grpc(code), message) => Err(Fault::injected_grpc(code, message)),
+        Answer::Fail(failure, message) => Err(Fault::injected(&failure, message)),
     }
 }
 
@@ -309,7 +308,10 @@ async fn send_until_reached(
         let endpoint = pick::endpoint(sending.backend, deadline).await?;
         require_identity(&endpoint, sending.required.as_ref())?;
         let cause = match send_to(&endpoint, request, sending).await {
-            Ok(response) => return Ok(response),
+            Ok(response) => {
+                sending.backend.reached();
+                return Ok(response);
+            }
             Err(SendError::Failed(error)) => return Err(framing::failed(&error)),
             Err(SendError::Coding(coding)) => {
                 return Err(Fault::io(format!("the server's answer: {coding}")));
@@ -326,12 +328,16 @@ async fn send_until_reached(
         if matches!(cause, NotSent::Connect(_)) {
             endpoint.connect_failed();
         }
-        let is_only = matches!(
-            sending.backend.target,
-            crate::balance::endpoints::Target::Forward(_)
-        );
-        if Instant::now() >= deadline || (is_only && matches!(cause, NotSent::Connect(_))) {
-            return Err(unreachable(cause));
+        match &sending.backend.target {
+            Target::Balance(balancer) if Instant::now() >= deadline => {
+                return Err(pick::gave_up(balancer));
+            }
+            Target::Balance(_) | Target::None => {}
+            Target::Forward(_) => {
+                if Instant::now() >= deadline || matches!(cause, NotSent::Connect(_)) {
+                    return Err(unreachable(cause));
+                }
+            }
         }
     }
 }
@@ -399,7 +405,7 @@ async fn send_to(
     if version == Version::HTTP_2 {
         let response = attempt.sent(endpoint.pool.send_http2(request).await)?;
         let mut response = attempt.finish(response, None);
-        pass_on_close(&mut response);
+        pass_on_close(&mut response, sending);
         return Ok(response);
     }
     let is_upgrade = upgrade::is_asked(&request);
@@ -415,7 +421,7 @@ async fn send_to(
         };
         let mut response = attempt.finish(response, None);
         orig_proto::restore_response(&mut response, version);
-        pass_on_close(&mut response);
+        pass_on_close(&mut response, sending);
         return Ok(response);
     }
     let is_connect = request.method() == Method::CONNECT;
@@ -434,7 +440,7 @@ async fn send_to(
     }
     orig_proto::strip_connection_headers(response.headers_mut());
     let mut response = attempt.finish(response, Some(lease));
-    pass_on_close(&mut response);
+    pass_on_close(&mut response, sending);
     Ok(response)
 }
 
@@ -455,14 +461,19 @@ fn override_authority(request: &mut Request<Body>, over: &Authority) {
     }
 }
 
-/// What the other proxy said for us; it closes our client's connection only when asked to.
-fn pass_on_close(response: &mut Response<Body>) {
+/// What the other proxy said for us. It may end the connection of a client that chose this endpoint
+/// itself; a balancer's next pick may be another.
+fn pass_on_close(response: &mut Response<Body>, sending: &Sending<'_>) {
     let headers = response.headers_mut();
     if let Some(error) = headers.remove(L5D_PROXY_ERROR) {
         tracing::info!(error = ?error, "Remote proxy error");
     }
-    if headers.remove(L5D_PROXY_CONNECTION).is_some() && response.version() != Version::HTTP_2 {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    let asked = headers.remove(L5D_PROXY_CONNECTION);
+    let is_closing = asked.is_some_and(|value| value == "close");
+    let Target::Forward(endpoint) = &sending.backend.target else {
+        return;
+    };
+    if is_closing && endpoint.spec.peer.is_some() {
+        close_after(response);
     }
 }

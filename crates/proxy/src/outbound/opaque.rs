@@ -56,6 +56,7 @@ pub async fn connect(route: Option<&TcpRoute<Arc<Backend>>>) -> Result<Onward, O
         match endpoint.pool.open().await {
             Ok(io) => {
                 endpoint.connected();
+                backend.reached();
                 pending.answered(Instant::now());
                 return Ok(Onward { io, pending });
             }

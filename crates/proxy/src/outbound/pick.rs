@@ -98,10 +98,15 @@ async fn wait(balancer: &Balancer, deadline: Instant) -> Result<Arc<Endpoint>, F
         let retry = retry.map_or(deadline, |at| at.max(soon).min(deadline));
         let changed = tokio::time::timeout_at(retry, changes.changed()).await;
         if changed.is_err() && Instant::now() >= deadline {
-            balancer.fail_fast();
-            return Err(failfast(balancer));
+            return Err(gave_up(balancer));
         }
     }
+}
+
+/// Nobody was reached in time: from now on nobody waits.
+pub fn gave_up(balancer: &Balancer) -> Fault {
+    balancer.fail_fast();
+    failfast(balancer)
 }
 
 fn failfast(balancer: &Balancer) -> Fault {

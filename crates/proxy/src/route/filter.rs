@@ -31,6 +31,8 @@ pub struct Redirect {
 pub enum Failure {
     Http(StatusCode),
     Grpc(u32),
+    /// The policy could not be understood; nothing is guessed.
+    Invalid,
 }
 
 #[derive(Clone, Debug)]
