@@ -27,6 +27,7 @@ LOCK = ROOT / "requirements.lock"
 PROGRAMS = {
     "cc": "build-essential",
     "curl": "curl",
+    "fish": "fish",
     "git": "git",
     "ip": "iproute2",
     "iptables": "iptables",
@@ -34,6 +35,7 @@ PROGRAMS = {
     "nsenter": "util-linux",
     "openssl": "openssl",
     "tcpdump": "tcpdump",
+    "zsh": "zsh",
 }
 # What the proxy's benchmark runs beside them, wanted by its own stage only.
 BENCH_PROGRAMS = {

@@ -3,9 +3,15 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from terminal import Terminal
 
 CONFIG = {
     "apiVersion": "v1",
@@ -86,40 +92,71 @@ async def test_objects_of_the_cluster(api, cluster):
     assert cluster("tulle -L compl") == ["completed"]
 
 
-def run_shell(shell, script, tmp_path):
-    """A script in a real shell that knows our completion, with `tulle` on its PATH."""
+@pytest.fixture
+def environment(tmp_path, kubeconfig):
+    """With our own `tulle` on PATH, and none of the user's set-up of his shells."""
     from tulle.cli import main
 
     program = tmp_path / "tulle"
-    program.write_text(f'#!/bin/sh\nexec {os.sys.executable} -m {main.__name__} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {main.__name__} "$@"\n')
     program.chmod(0o755)
-    environment = {
-        **os.environ,
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "KUBECONFIG": str(tmp_path / "kubeconfig"),
-    }
-    done = subprocess.run(
-        [shell, "-c", script], env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    own = {"PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig)}
+    return {**os.environ, **own, "XDG_CONFIG_HOME": str(tmp_path)}
 
 
-def test_bash_itself_completes(kubeconfig, tmp_path):
+def needs(shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not on PATH")
+
+
+def run_shell(shell, script, environment):
+    command = [shell, "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_bash_itself_completes(environment):
     script = (
         "source <(tulle completion bash); "
         "COMP_WORDS=(tulle viz stat --context nearb); COMP_CWORD=4; "
         '_tulle_completion tulle nearb --context; echo "${COMPREPLY[@]}"'
     )
-    assert run_shell("bash", script, tmp_path) == ["nearby"]
+    assert run_shell("bash", script, environment).split() == ["nearby"]
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_take_the_script(shell, tmp_path):
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not on PATH")
-    run_shell(
-        shell,
-        f"tulle completion {shell} > {tmp_path}/script; {shell} -n {tmp_path}/script",
-        tmp_path,
-    )
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("tulle viz stat --context nearb", ["nearby"]),
+        ("tulle viz edges dep", ["deployments"]),
+        ("tulle completion ", ["bash", "fish", "zsh"]),
+        # What stands beside a word is whole, with its comma.
+        ("tulle viz stat --api", ["--api-addr\tTalk to a component there, past Kubernetes."]),
+    ],
+)
+def test_fish_itself_completes(environment, line, expected):
+    needs("fish")
+    script = f'tulle completion fish | source; complete -C "{line}"'
+    assert run_shell("fish", script, environment).splitlines() == expected
+
+
+def test_zsh_itself_completes(environment):
+    """Typed at its prompt, by a user who has not set up completion: Tab, then Enter."""
+    needs("zsh")
+    with Terminal(["zsh", "-f", "-i"], environment, columns=120) as terminal:
+
+        def typed(keys, shown):
+            terminal.press(keys)
+            terminal.until(lambda lines: shown in lines)
+
+        # Shown in two parts, so that what is echoed is not what is waited for.
+        typed("PS1='> '; print rea''dy\n", "ready")
+        typed(
+            "source <(tulle completion zsh); tulle() { print -r \"<$*>\" }; print sou''rced\n",
+            "sourced",
+        )
+        typed("tulle viz edges dep\t\n", "<viz edges deployments>")
+        typed("tulle viz stat --context nearb\t\n", "<viz stat --context nearby>")
+        typed("tulle completion --contex\t\n", "<completion --context>")

@@ -125,3 +125,13 @@ def test_older_scripts_are_told_where_their_commands_are(tulle):
     assert done.returncode == 1
     assert "note: `tulle stat` is deprecated; it is `tulle viz stat` now" in done.stderr
     assert "no-kubeconfig" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--cni-namespace", "nets", "install-cni"), ("install-cni", "--cni-namespace", "nets")],
+)
+def test_the_namespace_of_the_cni_plugin_is_named_anywhere(tulle, parsed, words):
+    items = parsed(tulle(*words).stdout)
+    assert {item["metadata"].get("namespace") for item in items} == {"nets", None}
+    assert tulle("--cni-namespace", "a b", "install-cni").returncode == 1

@@ -104,6 +104,7 @@ BY_NAME: dict[str, StringParamType] = {
     "to_namespace": NamespaceName(),
     "from_namespace": NamespaceName(),
     "tulle_namespace": NamespaceName(),
+    "cni_namespace": NamespaceName(),
     "viz_namespace": NamespaceName(),
     "words": ObjectWord(),
     "to": ObjectWord(),

@@ -7,7 +7,7 @@ import click
 
 from tulle import names
 from tulle.cli.manifest import output_option, write
-from tulle.cli.target import Command
+from tulle.cli.target import Command, target
 from tulle.install import cni
 
 # Of other installers of such a plugin; here each pod's redirect comes from the injector.
@@ -24,7 +24,6 @@ def _unused(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("install-cni", cls=Command)
-@click.option("--cni-namespace", default=names.CNI_NAMESPACE, show_default=True, help="Its place.")
 @click.option("--cni-image", default=names.PROXY_IMAGE, show_default=True, help="Its image.")
 @click.option("--cni-image-version", default=names.VERSION, show_default=True, help="Its tag.")
 @click.option(
@@ -51,7 +50,7 @@ def command(output: str, **given: Any) -> None:
             err=True,
         )
     plugin = cni.Plugin(
-        namespace=given["cni_namespace"],
+        namespace=target().cni_namespace,
         image=given["cni_image"],
         version=given["cni_image_version"],
         pull_policy=given["image_pull_policy"],

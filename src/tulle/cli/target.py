@@ -23,6 +23,7 @@ class Target:
     """The flags that say which cluster, as whom, and where the control plane is."""
 
     tulle_namespace: str = names.CONTROL_NAMESPACE
+    cni_namespace: str = names.CNI_NAMESPACE
     kubeconfig: str | None = None
     context: str | None = None
     as_user: str | None = None
@@ -62,7 +63,7 @@ def target(context: click.Context | None = None) -> Target:
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.DEFAULT:
         return
-    if parameter.name == "tulle_namespace" and not re.fullmatch(r"[a-zA-Z0-9-]+", value):
+    if str(parameter.name).endswith("_namespace") and not re.fullmatch(r"[a-zA-Z0-9-]+", value):
         raise click.BadParameter(f"{value!r} is not the name of a namespace")
     context.find_root().obj = replace(target(context), **{str(parameter.name): value})
 
@@ -74,6 +75,11 @@ def global_options() -> list[click.Option]:
             ["-L", "--tulle-namespace", "--linkerd-namespace", "tulle_namespace"],
             metavar="NAMESPACE",
             help=f"Namespace of the control plane ({names.CONTROL_NAMESPACE}).",
+        ),
+        click.Option(
+            ["--cni-namespace"],
+            metavar="NAMESPACE",
+            help=f"Namespace of the CNI plugin ({names.CNI_NAMESPACE}).",
         ),
         click.Option(["--kubeconfig"], metavar="FILE", help="Path of the kubeconfig file."),
         click.Option(["--context"], metavar="NAME", help="Context of the kubeconfig."),
