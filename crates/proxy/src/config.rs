@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use env::ConfigError;
 use env::Env;
-pub use parse::PortSet;
+pub use parse::{PortSet, duration};
 pub use settings::{
     AccessLogFormat, Admin, Backoff, ControlService, DefaultPolicy, Destination, Direction, Dns,
     Http2, Identity, Inbound, KeepAlive, LogFormat, Logs, Outbound, Policy, StreamTimeouts, Tap,

@@ -7,6 +7,7 @@ pub mod first;
 pub mod framing;
 pub mod hygiene;
 pub mod in_flight;
+pub mod limits;
 pub mod orig_proto;
 pub mod prefixed;
 mod received;

@@ -10,3 +10,4 @@ pub mod pick;
 pub mod profile;
 pub mod retry;
 pub mod rows;
+mod within;

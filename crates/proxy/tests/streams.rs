@@ -5,15 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Request;
-use linkerd2_proxy_api::outbound;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tulle_testkit::client;
 use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
-use tulle_testkit::policies::{
-    Clients, Endpoint, balanced, default_metadata, outbound_policy, server,
-};
+use tulle_testkit::policies::{Clients, Endpoint, grpc_with, server};
 use tulle_testkit::proxy::Proxy;
 
 const WEB: &str = "web.shop.svc.cluster.local:80";
@@ -71,7 +68,7 @@ async fn grpc_keeps_its_trailers() {
 async fn a_grpc_route_is_counted_by_codes() {
     let application = echo::Http::start("web").await;
     let (plane, from, _to, _service) = mesh(application.address()).await;
-    plane.outbound(cluster_ip(), grpc_policy());
+    plane.outbound(cluster_ip(), grpc_with(WEB, |_| {}));
     let request = Request::post("http://web.shop.svc.cluster.local/books.Books/List")
         .header("content-type", "application/grpc")
         .header("te", "trailers")
@@ -95,34 +92,6 @@ async fn a_grpc_route_is_counted_by_codes() {
 }
 
 /// One GRPCRoute to the service, without matches.
-fn grpc_policy() -> outbound::OutboundPolicy {
-    use outbound::grpc_route::{Distribution, RouteBackend, Rule, distribution};
-    let backend = RouteBackend {
-        backend: Some(balanced(WEB)),
-        ..RouteBackend::default()
-    };
-    let first = distribution::FirstAvailable {
-        backends: vec![backend],
-    };
-    let rule = Rule {
-        matches: vec![linkerd2_proxy_api::grpc_route::GrpcRouteMatch::default()],
-        backends: Some(Distribution {
-            kind: Some(distribution::Kind::FirstAvailable(first)),
-        }),
-        ..Rule::default()
-    };
-    let route = outbound::GrpcRoute {
-        metadata: Some(default_metadata("grpc")),
-        hosts: Vec::new(),
-        rules: vec![rule],
-    };
-    let grpc = outbound::proxy_protocol::Grpc {
-        routes: vec![route],
-        failure_accrual: None,
-    };
-    outbound_policy(WEB, outbound::proxy_protocol::Kind::Grpc(grpc))
-}
-
 #[tokio::test]
 async fn a_body_survives_the_upgrade_to_http2() {
     let application = echo::Http::start("web").await;

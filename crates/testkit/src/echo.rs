@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::serve::{self, Running};
 
 /// Answers with what it saw, as JSON. The query steers it: `status=503`, `delay=200` (in ms).
-/// A gRPC request gets trailers with the `grpc-status` that its header `x-grpc-status` names.
+/// A gRPC request gets trailers with the `grpc-status` that its header `x-grpc-status` names, or, without
+/// any message, the one that `x-grpc-refusal` names.
 pub struct Http {
     server: Running,
     requests: Arc<AtomicU64>,
@@ -110,7 +111,10 @@ async fn answer(name: &str, forced: u64, request: Request<Incoming>) -> Response
         .get("content-type")
         .is_some_and(|t| t.starts_with("application/grpc"));
     if is_grpc {
-        return grpc(head.headers.get("x-grpc-status"), body);
+        return match head.headers.get("x-grpc-refusal") {
+            Some(status) => grpc_refusal(status),
+            None => grpc(head.headers.get("x-grpc-status"), body),
+        };
     }
     let status = Some(forced).filter(|s| *s > 0).or_else(|| query("status"));
     let status = status.and_then(|s| u16::try_from(s).ok()).unwrap_or(200);
@@ -127,6 +131,15 @@ fn grpc(status: Option<&HeaderValue>, body: Full<Bytes>) -> Response<Body> {
     let mut response = Response::new(BoxBody::new(body));
     let kind = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert("content-type", kind);
+    response
+}
+
+/// Trailers only, as most libraries refuse a call.
+fn grpc_refusal(status: &HeaderValue) -> Response<Body> {
+    let mut response = Response::new(BoxBody::new(Full::default()));
+    let headers = response.headers_mut();
+    headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", status.clone());
     response
 }
 

@@ -130,6 +130,39 @@ pub fn http_route(authority: &str) -> outbound::HttpRoute {
     }
 }
 
+/// gRPC's calls go to `authority`, with a say in the rule.
+pub fn grpc_with(
+    authority: &str,
+    adjust: impl Fn(&mut outbound::grpc_route::Rule),
+) -> outbound::OutboundPolicy {
+    use outbound::grpc_route::{Distribution, RouteBackend, Rule, distribution};
+    let backend = RouteBackend {
+        backend: Some(balanced(authority)),
+        ..RouteBackend::default()
+    };
+    let first = distribution::FirstAvailable {
+        backends: vec![backend],
+    };
+    let mut rule = Rule {
+        matches: vec![linkerd2_proxy_api::grpc_route::GrpcRouteMatch::default()],
+        backends: Some(Distribution {
+            kind: Some(distribution::Kind::FirstAvailable(first)),
+        }),
+        ..Rule::default()
+    };
+    adjust(&mut rule);
+    let route = outbound::GrpcRoute {
+        metadata: Some(default_metadata("grpc")),
+        hosts: Vec::new(),
+        rules: vec![rule],
+    };
+    let grpc = outbound::proxy_protocol::Grpc {
+        routes: vec![route],
+        failure_accrual: None,
+    };
+    outbound_policy(authority, outbound::proxy_protocol::Kind::Grpc(grpc))
+}
+
 pub fn opaque_route(authority: &str) -> outbound::OpaqueRoute {
     use outbound::opaque_route::{Distribution, RouteBackend, Rule, distribution};
     let backend = RouteBackend {

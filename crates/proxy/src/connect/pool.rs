@@ -18,6 +18,7 @@ use super::http2;
 use super::tcp::{ConnectError, Connector, Dial, Stream};
 use crate::exchange::body::Body;
 use crate::exchange::framing::{self, Coding};
+use crate::exchange::limits::Over;
 use crate::exchange::serve::HttpSettings;
 use crate::telemetry::metrics::TransportMetrics;
 
@@ -34,6 +35,9 @@ pub enum SendError {
     },
     #[error("{0}")]
     Failed(#[source] HttpError),
+    /// Its route gave it no more time.
+    #[error("{0}")]
+    TimedOut(Over),
     /// The answer's body cannot be told from its coding.
     #[error("{0}")]
     Coding(Coding),

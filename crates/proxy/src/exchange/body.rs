@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
 
+use super::limits::{Ending, Over};
 pub use super::received::Received;
 use super::rest::Busy;
 
@@ -18,8 +18,8 @@ pub enum BodyError {
     Http(#[from] hyper::Error),
     #[error("{0}")]
     Http2(#[from] h2::Error),
-    #[error("the stream took longer than its route allows")]
-    TimedOut,
+    #[error("{0}")]
+    TimedOut(Over),
 }
 
 /// Told what passes; dropped when the body is.
@@ -66,7 +66,7 @@ enum Inner {
 pub struct Body {
     inner: Inner,
     observer: Option<Box<dyn Observer>>,
-    deadline: Option<Pin<Box<Sleep>>>,
+    ending: Option<Box<Ending>>,
     busy: Option<Busy>,
 }
 
@@ -109,9 +109,23 @@ impl Body {
         }
     }
 
-    pub fn ending_by(mut self, deadline: Option<Pin<Box<Sleep>>>) -> Self {
-        self.deadline = deadline;
+    pub fn ending_by(mut self, ending: Option<Ending>) -> Self {
+        self.ending = ending.map(Box::new);
         self
+    }
+
+    /// The rest will not come: the stream breaks, or ends with trailers that say why.
+    fn cut_off(&mut self, over: Over) -> Option<Result<Frame<Bytes>, BodyError>> {
+        let error = BodyError::TimedOut(over);
+        let trailers = self.ending.take().and_then(|e| e.trailers(over));
+        self.inner = Inner::Empty;
+        if let Some(observer) = &mut self.observer {
+            observer.failed(&error);
+        }
+        Some(match trailers {
+            Some(trailers) => Ok(Frame::trailers(trailers)),
+            None => Err(error),
+        })
     }
 
     /// Its connection does not rest while this body lives.
@@ -140,7 +154,7 @@ impl From<Inner> for Body {
         Self {
             inner,
             observer: None,
-            deadline: None,
+            ending: None,
             busy: None,
         }
     }
@@ -210,14 +224,18 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let polled = match (this.inner.poll(cx), &mut this.deadline) {
-            (Poll::Pending, Some(deadline)) => {
-                std::task::ready!(deadline.as_mut().poll(cx));
-                this.deadline = None;
-                Some(Err(BodyError::TimedOut))
+        let polled = match (this.inner.poll(cx), &mut this.ending) {
+            (Poll::Pending, Some(ending)) => {
+                let over = std::task::ready!(ending.poll(cx));
+                return Poll::Ready(this.cut_off(over));
             }
             (Poll::Pending, None) => return Poll::Pending,
-            (Poll::Ready(polled), _) => polled,
+            (Poll::Ready(polled), ending) => {
+                if let Some(ending) = ending {
+                    ending.touch();
+                }
+                polled
+            }
         };
         if let Some(observer) = &mut this.observer {
             tell(observer.as_mut(), polled.as_ref());

@@ -73,7 +73,7 @@ impl<G: Send + 'static> Observer for Finish<G> {
     fn failed(&mut self, error: &BodyError) {
         self.lease = None;
         self.error = Some(match error {
-            BodyError::TimedOut => "timeout",
+            BodyError::TimedOut(_) => "timeout",
             BodyError::Http(_) | BodyError::Http2(_) => "unclassified",
         });
     }

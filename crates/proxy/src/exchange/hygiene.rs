@@ -7,17 +7,21 @@ const PREFIX: &[u8] = b"l5d-";
 
 /// Removes all of them.
 pub fn strip(headers: &mut HeaderMap) {
+    take(headers);
+}
+
+/// Removes all of them, and gives them to whoever may still believe some. None: there are none.
+pub fn take(headers: &mut HeaderMap) -> Option<HeaderMap> {
     if !headers.keys().any(is_ours) {
-        return;
+        return None;
     }
-    let ours: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_ours(name))
-        .cloned()
-        .collect();
-    for name in ours {
-        headers.remove(name);
-    }
+    let ours = headers.keys().filter(|name| is_ours(name));
+    let ours: Vec<HeaderName> = ours.cloned().collect();
+    let taken = ours.into_iter().map(|name| {
+        let value = headers.remove(&name);
+        Some((name, value?))
+    });
+    Some(taken.flatten().collect())
 }
 
 fn is_ours(name: &HeaderName) -> bool {

@@ -1,10 +1,11 @@
 //! Answers that the proxy makes itself: an empty body, a status or gRPC code, and why.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use http::{Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 
 use super::body::Body;
 use super::classify::is_grpc;
+use super::limits::Over;
 use crate::route::filter::Failure;
 
 pub const L5D_PROXY_ERROR: HeaderName = HeaderName::from_static("l5d-proxy-error");
@@ -22,6 +23,8 @@ pub struct Fault {
     pub closes: bool,
     /// The `error` label that counts it.
     pub label: &'static str,
+    /// The limit of its route that was reached.
+    pub over: Option<Over>,
 }
 
 /// How the client speaks, and what it may be told.
@@ -61,6 +64,7 @@ impl Fault {
             message: message.into(),
             closes: false,
             label,
+            over: None,
         }
     }
 
@@ -90,13 +94,16 @@ impl Fault {
     }
 
     /// The route's policy gave it no more time.
-    pub fn timed_out(message: impl Into<String>) -> Self {
-        Self::new(504, 4, "response timeout", message)
+    pub fn timed_out(over: Over) -> Self {
+        Self {
+            over: Some(over),
+            ..Self::new(504, 4, "response timeout", over.to_string())
+        }
     }
 
     /// The ServiceProfile's route did not.
-    pub fn profile_timed_out(message: impl Into<String>) -> Self {
-        Self::timed_out(message).closing()
+    pub fn profile_timed_out(over: Over) -> Self {
+        Self::timed_out(over).closing()
     }
 
     pub fn connect_timed_out(message: impl Into<String>) -> Self {
@@ -129,6 +136,19 @@ impl Fault {
             Failure::Grpc(code) => Self::new(200, *code, "injected", message),
             Failure::Invalid => Self::invalid_policy(message),
         }
+    }
+
+    /// Where a response of gRPC has begun already. None: its client reads no trailers.
+    pub fn trailers(&self, audience: Audience) -> Option<HeaderMap> {
+        if !audience.is_grpc {
+            return None;
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert(GRPC_STATUS, HeaderValue::from(self.code));
+        if audience.is_informed {
+            trailers.insert(GRPC_MESSAGE, text(&percent_encoded(&self.message)));
+        }
+        Some(trailers)
     }
 
     pub fn response(&self, audience: Audience) -> Response<Body> {

@@ -440,6 +440,7 @@ fn failed(error: SendError, requests: &HttpEndpointMetrics, started: Instant) ->
         } => Fault::connect_timed_out(error.to_string()),
         SendError::NotSent { cause, .. } => Fault::io(cause.to_string()),
         SendError::Failed(error) => framing::failed(&error),
+        SendError::TimedOut(over) => Fault::timed_out(over),
         SendError::Coding(coding) => Fault::io(format!("the application's answer: {coding}")),
     }
 }

@@ -27,7 +27,7 @@ impl Attempt<'_> {
     pub fn sent<T>(&mut self, sent: Result<T, SendError>) -> Result<T, SendError> {
         match &sent {
             Ok(_) => self.endpoint.connected(),
-            Err(SendError::Failed(_) | SendError::Coding(_)) => {
+            Err(SendError::Failed(_) | SendError::Coding(_) | SendError::TimedOut(_)) => {
                 let metrics = self.endpoint.metrics.http();
                 let error = Some("unclassified");
                 metrics.response(None, Class::Failure, None, error, Duration::ZERO);

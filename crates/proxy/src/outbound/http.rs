@@ -1,7 +1,9 @@
 //! One outbound request: route, backend, endpoint, and the answer on its way back.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -16,20 +18,25 @@ use super::discover::{Discovered, Live, LivePolicy};
 use super::pick;
 use super::profile::Profiled;
 use super::rows::Rows;
+use super::within::{hold, within_time};
 use crate::balance::endpoints::{Backend, Endpoint, Target};
 use crate::connect::pool::{NotSent, SendError};
 use crate::connect::tcp::ConnectError;
-use crate::control::policy::outbound::{HttpRoutes, HttpRule, Protocol, RouteBackend};
+use crate::control::policy::outbound::{HttpRoutes, Protocol};
 use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::in_flight::InFlight;
+use crate::exchange::limits::Limits;
 use crate::exchange::prefixed::Prefixed;
 use crate::exchange::respond::{
     Audience, Fault, L5D_PROXY_CONNECTION, L5D_PROXY_ERROR, close_after, redirect,
 };
 use crate::exchange::serve::{self, HttpSettings};
 use crate::exchange::{framing, hygiene, orig_proto, upgrade};
+use crate::route::asked::Asked;
 use crate::route::filter::{self, Answer};
+use crate::route::retry::Retry;
+use crate::route::timeout::Timeouts;
 use crate::tap::{NO_LABELS, Seen, Tapped, Taps};
 use crate::telemetry::labels::{Direction, Labels, NoTls, Tls};
 
@@ -74,18 +81,6 @@ pub async fn serve<IO>(
     drop(drain);
 }
 
-/// A request whose rule and backend are chosen.
-struct Routed<'a> {
-    session: &'a Session,
-    rows: Arc<Rows>,
-    rule: &'a HttpRule<Arc<Backend>>,
-    backend: &'a RouteBackend<Arc<Backend>>,
-    authority: Authority,
-    required: Option<HeaderValue>,
-    profiled: Option<Profiled<'a>>,
-    started: Instant,
-}
-
 fn routes(policy: &LivePolicy, is_http2: bool) -> Result<&HttpRoutes<Arc<Backend>>, Fault> {
     match (&policy.protocol, is_http2) {
         (Protocol::Detect { http1, .. }, false) => Ok(http1),
@@ -105,7 +100,7 @@ impl Session {
         }
         let admitted = framing::check(&mut request).and_then(|()| self.in_flight.admit());
         let answered = match admitted {
-            Ok(_admitted) => self.forward(request).await,
+            Ok(_admitted) => self.forward(request, audience).await,
             Err(fault) => Err(fault),
         };
         match answered {
@@ -149,13 +144,17 @@ impl Session {
         live.ok_or_else(|| Fault::unavailable("no policy is known"))
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        audience: Audience,
+    ) -> Result<Response<Body>, Fault> {
         let started = Instant::now();
         let live = self.live()?;
         let routes = routes(&live.policy, self.is_http2)?;
         let (mut parts, body) = request.into_parts();
         let required = parts.headers.remove(L5D_REQUIRE_ID);
-        hygiene::strip(&mut parts.headers);
+        let said = hygiene::take(&mut parts.headers);
         let authority = self.authority(&parts);
         let selected = routes.select(&parts, authority.as_str());
         let selected = selected.ok_or_else(Fault::no_route)?;
@@ -179,53 +178,31 @@ impl Session {
         let (parent, route) = (&live.policy.parent, &selected.route.reference);
         let make = || Rows::new(&self.metrics, parent, route, &backend.backend, rule.is_grpc);
         let rows = live.rows.get(backend, make);
-        let routed = Routed {
+        let profile = live.profile.as_deref();
+        let asked = said.filter(|_| rule.allows_request_headers);
+        let asked = asked.map(|said| Asked::read(&said)).unwrap_or_default();
+        let profiled = profile.and_then(|p| Profiled::select(p, &parts));
+        let mut timeouts = asked.timeouts(rule.timeouts);
+        let by_profile = profiled.as_ref().and_then(|p| p.route.timeout());
+        timeouts.request = by_profile.or(timeouts.request);
+        let sending = Sending {
             session: self,
             rows: Arc::clone(&rows),
-            rule,
-            backend,
+            backend: &backend.backend,
             authority,
             required,
-            profiled: live
-                .profile
-                .as_deref()
-                .and_then(|p| Profiled::select(p, &parts)),
+            profiled,
+            timeouts,
+            retry: asked.retry(rule.retry.as_ref()),
+            audience,
             started,
         };
         let request = Request::from_parts(parts, body);
-        let sent = self.within_time(&routed, request).await;
+        let sent = within_time(&sending, request).await;
         let mut response = rows.follow(sent, started)?;
         filter::apply_to_response(&backend.filters, response.headers_mut());
         filter::apply_to_response(&rule.filters, response.headers_mut());
         Ok(response)
-    }
-
-    /// Holds the request to its route's time-outs, the response's body included.
-    async fn within_time(
-        &self,
-        routed: &Routed<'_>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Fault> {
-        let timeouts = &routed.rule.timeouts;
-        let by_profile = routed.profiled.as_ref().and_then(|p| p.route.timeout());
-        let whole = by_profile.or(timeouts.request);
-        let Some(head) = timeouts.response.or(whole) else {
-            return super::retry::send(routed.into(), request).await;
-        };
-        let head = whole.map_or(head, |whole| whole.min(head));
-        let answered = tokio::time::timeout(head, super::retry::send(routed.into(), request));
-        let response = answered.await.map_err(|_| {
-            let message = format!("no response within {head:?}");
-            match by_profile {
-                Some(_) => Fault::profile_timed_out(message),
-                None => Fault::timed_out(message),
-            }
-        })??;
-        let ends = whole.map(|whole| {
-            let at = routed.started + whole;
-            Box::pin(tokio::time::sleep_until(at))
-        });
-        Ok(response.map(|body| body.ending_by(ends)))
     }
 
     /// The host that the client named; the address it dialled if it named none.
@@ -262,39 +239,35 @@ fn respond(answer: Answer) -> Result<Response<Body>, Fault> {
 }
 
 /// What sending needs to know of a routed request.
-#[derive(Clone)]
 pub struct Sending<'a> {
     pub session: &'a Session,
     pub rows: Arc<Rows>,
-    pub rule: &'a HttpRule<Arc<Backend>>,
     pub backend: &'a Backend,
     pub authority: Authority,
     pub required: Option<HeaderValue>,
     pub profiled: Option<Profiled<'a>>,
-}
-
-impl<'a> From<&Routed<'a>> for Sending<'a> {
-    fn from(routed: &Routed<'a>) -> Self {
-        Self {
-            session: routed.session,
-            rows: Arc::clone(&routed.rows),
-            rule: routed.rule,
-            backend: &routed.backend.backend,
-            authority: routed.authority.clone(),
-            required: routed.required.clone(),
-            profiled: routed.profiled.clone(),
-        }
-    }
+    pub timeouts: Timeouts,
+    pub retry: Option<Cow<'a, Retry>>,
+    pub audience: Audience,
+    pub started: Instant,
 }
 
 /// One attempt, counted as the backend's.
 pub async fn send_once(
     sending: &Sending<'_>,
     request: Request<Body>,
+    head: Option<Duration>,
 ) -> Result<Response<Body>, Fault> {
     let started = Instant::now();
     sending.rows.attempt();
-    let answer = send_until_reached(sending, request).await;
+    let answer = match sending.limits(head) {
+        None => send_until_reached(sending, request, None).await,
+        Some(limits) => {
+            let request = limits.follow(request);
+            let answer = send_until_reached(sending, request, Some(&limits)).await;
+            answer.map(|answer| answer.map(|body| body.ending_by(limits.of_body(sending.audience))))
+        }
+    };
     sending.rows.attempted(answer, started)
 }
 
@@ -302,19 +275,16 @@ pub async fn send_once(
 async fn send_until_reached(
     sending: &Sending<'_>,
     mut request: Request<Body>,
+    limits: Option<&Limits>,
 ) -> Result<Response<Body>, Fault> {
     let deadline = Instant::now() + sending.backend.failfast;
     loop {
         let endpoint = pick::endpoint(sending.backend, deadline).await?;
         require_identity(&endpoint, sending.required.as_ref())?;
-        let cause = match send_to(&endpoint, request, sending).await {
+        let cause = match send_to(&endpoint, request, sending, limits).await {
             Ok(response) => {
                 sending.backend.reached();
                 return Ok(response);
-            }
-            Err(SendError::Failed(error)) => return Err(framing::failed(&error)),
-            Err(SendError::Coding(coding)) => {
-                return Err(Fault::io(format!("the server's answer: {coding}")));
             }
             Err(SendError::NotSent {
                 request: unsent,
@@ -322,6 +292,11 @@ async fn send_until_reached(
             }) => {
                 request = *unsent;
                 cause
+            }
+            Err(SendError::Failed(error)) => return Err(framing::failed(&error)),
+            Err(SendError::TimedOut(over)) => return Err(sending.timed_out(over)),
+            Err(SendError::Coding(coding)) => {
+                return Err(Fault::io(format!("the server's answer: {coding}")));
             }
         };
         tracing::debug!(endpoint = %endpoint.spec.address, error = %cause, "Endpoint was not reached");
@@ -394,6 +369,7 @@ async fn send_to(
     endpoint: &Arc<Endpoint>,
     request: Request<Body>,
     sending: &Sending<'_>,
+    limits: Option<&Limits>,
 ) -> Result<Response<Body>, SendError> {
     let authority = &sending.authority;
     let version = request.version();
@@ -403,7 +379,7 @@ async fn send_to(
         override_authority(&mut request, over);
     }
     if version == Version::HTTP_2 {
-        let response = attempt.sent(endpoint.pool.send_http2(request).await)?;
+        let response = attempt.sent(hold(limits, endpoint.pool.send_http2(request)).await)?;
         let mut response = attempt.finish(response, None);
         pass_on_close(&mut response, sending);
         return Ok(response);
@@ -411,7 +387,7 @@ async fn send_to(
     let is_upgrade = upgrade::is_asked(&request);
     if endpoint.takes_http2() && !is_upgrade {
         orig_proto::upgrade(&mut request, authority);
-        let response = match attempt.sent(endpoint.pool.send_http2(request).await) {
+        let response = match attempt.sent(hold(limits, endpoint.pool.send_http2(request)).await) {
             Ok(response) => response,
             Err(SendError::NotSent { mut request, cause }) => {
                 orig_proto::downgrade(&mut request);
@@ -431,7 +407,8 @@ async fn send_to(
     if !is_upgrade {
         orig_proto::strip_connection_headers(request.headers_mut());
     }
-    let (mut response, lease) = attempt.sent(endpoint.pool.send_http1(request).await)?;
+    let (mut response, lease) =
+        attempt.sent(hold(limits, endpoint.pool.send_http1(request)).await)?;
     if let Some(Upgrading(client)) = client
         && upgrade::is_agreed(is_connect, &response)
     {

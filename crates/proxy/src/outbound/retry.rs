@@ -12,27 +12,28 @@ use super::profile::{self, Profiled};
 use super::rows::Retried;
 use crate::exchange::body::Body;
 use crate::exchange::classify::grpc_status;
+use crate::exchange::limits::Over;
 use crate::exchange::respond::Fault;
 use crate::exchange::upgrade;
 use crate::route::retry::Retry;
 
 pub async fn send(
-    sending: Sending<'_>,
+    sending: &Sending<'_>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Fault> {
     if upgrade::is_asked(&request) {
         let client = hyper::upgrade::on(&mut request);
         request.extensions_mut().insert(Upgrading(client));
-        return send_once(&sending, request.map(Body::incoming)).await;
+        return send_once(sending, request.map(Body::incoming), None).await;
     }
     if let Some(profiled) = &sending.profiled {
-        return send_profiled(&sending, profiled, request).await;
+        return send_profiled(sending, profiled, request).await;
     }
-    match &sending.rule.retry {
-        Some(retry) => send_repeatedly(&sending, retry, request).await,
+    match &sending.retry {
+        Some(retry) => send_repeatedly(sending, retry, request).await,
         None => {
             let request = request.map(|body| sending.rows.request_body(streamed(body)));
-            send_once(&sending, request).await
+            send_once(sending, request, None).await
         }
     }
 }
@@ -93,7 +94,7 @@ async fn attempt(
 ) -> Result<Response<Body>, Fault> {
     let route = &profiled.route;
     route.attempt();
-    let answer = send_once(sending, request).await;
+    let answer = send_once(sending, request, None).await;
     match &answer {
         Ok(response) => {
             let has_failed = route.is_failure(response.status(), response.headers());
@@ -142,21 +143,16 @@ async fn send_repeatedly(
         Read::Part(kept, rest) => {
             sending.rows.retry(Retried::Overflow);
             let body = Body::replay(kept, None, Some(rest));
-            return send_once(sending, Request::from_parts(parts, body)).await;
+            return send_once(sending, Request::from_parts(parts, body), None).await;
         }
     };
     let mut attempt = 0;
     loop {
         let body = Body::replay(kept.clone(), trailers.clone(), None);
-        let sent = send_once(sending, Request::from_parts(parts.clone(), body));
         let is_last = attempt >= retry.max_retries;
-        let answer = match retry.timeout.filter(|_| !is_last) {
-            Some(limit) => match tokio::time::timeout(limit, sent).await {
-                Ok(answer) => answer,
-                Err(_) => Err(Fault::timed_out(format!("no response within {limit:?}"))),
-            },
-            None => sent.await,
-        };
+        let head = retry.timeout.filter(|_| !is_last);
+        let request = Request::from_parts(parts.clone(), body);
+        let answer = send_once(sending, request, head).await;
         let is_wanted = wants_another(retry, &answer);
         if attempt > 0 && !is_wanted {
             sending.rows.retry(Retried::Succeeded);
@@ -180,7 +176,10 @@ fn wants_another(retry: &Retry, answer: &Result<Response<Body>, Fault>) -> bool 
             retry.wants_status(response.status())
                 || grpc_status(response.headers()).is_some_and(|code| retry.wants_code(code))
         }
-        // What was shed would only be more load.
-        Err(fault) => fault.label != "loadshed",
+        Err(fault) => match fault.over {
+            Some(over) => matches!(over, Over::Head(_)),
+            // What was shed would only be more load, and the client's own mistakes stay its own.
+            None => fault.label != "loadshed" && fault.status.is_server_error(),
+        },
     }
 }

@@ -10,6 +10,7 @@ use crate::balance::endpoints::Backend;
 use crate::control::policy::outbound::RouteBackend;
 use crate::exchange::body::{Body, BodyError, Observer};
 use crate::exchange::classify::{grpc_name, grpc_status};
+use crate::exchange::limits::Over;
 use crate::exchange::respond::Fault;
 use crate::route::select::Reference;
 use crate::telemetry::labels::{Labels, Named, Referred};
@@ -157,12 +158,12 @@ impl Rows {
                 true => Ended::Grpc(Some(fault.code)),
                 false => Ended::Http(None),
             },
-            error: match fault.label {
-                "failfast" => "FAIL_FAST",
-                "loadshed" => "LOAD_SHED",
-                "response timeout" => "REQUEST_TIMEOUT",
-                "i/o" => "IO",
-                _ => "UNKNOWN",
+            error: match (fault.over, fault.label) {
+                (Some(over), _) => reached(over),
+                (None, "failfast") => "FAIL_FAST",
+                (None, "loadshed") => "LOAD_SHED",
+                (None, "i/o") => "IO",
+                (None, _) => "UNKNOWN",
             },
         }
     }
@@ -196,6 +197,15 @@ pub enum Retried {
     LimitExceeded,
     /// Its body was too large to be kept.
     Overflow,
+}
+
+fn reached(limit: Over) -> &'static str {
+    match limit {
+        Over::Request(_) => "REQUEST_TIMEOUT",
+        Over::Head(_) => "RESPONSE_HEADERS_TIMEOUT",
+        Over::Response(_) => "RESPONSE_STREAM_TIMEOUT",
+        Over::Idle(_) => "IDLE_TIMEOUT",
+    }
 }
 
 fn families(metrics: &Metrics, is_grpc: bool) -> &RouteFamilies {
@@ -280,7 +290,7 @@ impl Observer for Following {
 
     fn failed(&mut self, error: &BodyError) {
         self.error = match error {
-            BodyError::TimedOut => "RESPONSE_STREAM_TIMEOUT",
+            BodyError::TimedOut(over) => reached(*over),
             BodyError::Http(_) | BodyError::Http2(_) => "RESET",
         };
     }

@@ -20,6 +20,21 @@ pub struct Retry {
     pub max_backoff: Duration,
 }
 
+impl Default for Retry {
+    /// One more try, and no answer that wants it.
+    fn default() -> Self {
+        Self {
+            max_retries: 1,
+            max_request_bytes: 64 * 1024,
+            statuses: Vec::new(),
+            codes: Vec::new(),
+            timeout: None,
+            min_backoff: Duration::from_millis(25),
+            max_backoff: Duration::from_millis(250),
+        }
+    }
+}
+
 impl Retry {
     pub fn wants_status(&self, status: StatusCode) -> bool {
         let status = status.as_u16();

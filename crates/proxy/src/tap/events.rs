@@ -115,7 +115,7 @@ impl Observer for Tapped {
         match error {
             BodyError::Http(error) => self.reset(h2_code(error)),
             BodyError::Http2(error) => self.reset(error.reason().map(u32::from)),
-            BodyError::TimedOut => {}
+            BodyError::TimedOut(_) => {}
         }
     }
 }

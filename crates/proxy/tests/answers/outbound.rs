@@ -1,10 +1,14 @@
 //! What our own workload is told.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use futures_util::StreamExt;
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use linkerd2_proxy_api::{destination, grpc_route, http_route, outbound};
 use outbound::http_route::{Filter, Rule, filter::Kind};
 use tokio::io::AsyncReadExt;
@@ -75,17 +79,11 @@ const TABLE: [(Case, Wanted); 16] = [
         wanted(500, 13, "the route has no backend", Closes),
     ),
     (Case::NoProtocol, wanted(500, 13, "invalid policy", Closes)),
-    (
-        Case::RequestTimesOut,
-        wanted(504, 4, "no response within 100ms", Stays),
-    ),
-    (
-        Case::ResponseTimesOut,
-        wanted(504, 4, "no response within 100ms", Stays),
-    ),
+    (Case::RequestTimesOut, wanted(504, 4, "timeout: it", Stays)),
+    (Case::ResponseTimesOut, wanted(504, 4, "timeout: it", Stays)),
     (
         Case::ProfileTimesOut,
-        wanted(504, 4, "no response within 100ms", Closes),
+        wanted(504, 4, "request timeout: it took longer than 100ms", Closes),
     ),
     (Case::HttpFailure, wanted(418, 9, "a teapot", Stays)),
     (
@@ -147,6 +145,39 @@ async fn a_failure_of_a_grpc_route_has_its_code() {
     shop.scene()
         .by_grpc("a gRPC failure", wanted(200, 7, "not here", Stays))
         .await;
+}
+
+/// Its status was said already, so the reason comes where gRPC looks for it.
+#[tokio::test]
+async fn a_grpc_stream_whose_time_is_up_ends_with_trailers() {
+    let service = hyper::service::service_fn(|_: Request<hyper::body::Incoming>| async {
+        let first = Frame::data(Bytes::from_static(b"a message"));
+        let stalls = futures_util::stream::once(async { Ok::<_, Infallible>(first) })
+            .chain(futures_util::stream::pending());
+        let answer = Response::builder().header("content-type", "application/grpc");
+        Ok::<_, Infallible>(answer.body(StreamBody::new(stalls)).expect("it is whole"))
+    });
+    let server = serve::http_on(serve::loopback(), service);
+    let shop = Shop::start(&[]).await;
+    shop.service.add(Endpoint::plain(server.address));
+    shop.rule(|rule| {
+        rule.timeouts = Some(http_route::Timeouts {
+            idle: Duration::from_millis(200).try_into().ok(),
+            ..Default::default()
+        });
+    });
+    let request = Request::post(format!("http://{WEB}/books.Books/List"))
+        .header("content-type", "application/grpc");
+    let asked = client::send_http2(shop.proxy.outbound(cluster_ip()), request, Bytes::new());
+    let answer = asked.await.expect("the stream ends well");
+    assert_eq!(answer.body, "a message");
+    let trailers = answer.trailers.expect("it has trailers");
+    assert_eq!(trailers["grpc-status"], "4");
+    let why = trailers["grpc-message"].to_str().expect("it is text");
+    assert!(why.contains("idle timeout"), "{why}");
+    let labels = ["error=\"IDLE_TIMEOUT\"", "route_name=\"http\""];
+    let statuses = "outbound_http_route_request_statuses_total";
+    assert_eq!(shop.proxy.metric(statuses, &labels).await, 1.0);
 }
 
 /// gRPC's web dialect reads statuses, and may come by HTTP/1.

@@ -6,6 +6,7 @@
 )]
 
 mod list;
+mod stalled;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -380,6 +381,26 @@ async fn a_route_s_time_is_up() {
     let answer = client::get(proxy.outbound(cluster_ip()), "/?delay=9000").await;
     assert_eq!(answer.unwrap().status, 504);
     assert!((4.0..4.2).contains(&seconds(begun)), "{}", seconds(begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_stream_is_given_up() {
+    let lasted = stalled::lasts(http_route::Timeouts {
+        idle: Duration::from_secs(7).try_into().ok(),
+        ..Default::default()
+    });
+    let lasted = lasted.await;
+    assert!((7.0..7.2).contains(&lasted), "{lasted}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_s_time_includes_its_body() {
+    let lasted = stalled::lasts(http_route::Timeouts {
+        response: Duration::from_secs(5).try_into().ok(),
+        ..Default::default()
+    });
+    let lasted = lasted.await;
+    assert!((5.0..5.2).contains(&lasted), "{lasted}");
 }
 
 #[tokio::test(start_paused = true)]

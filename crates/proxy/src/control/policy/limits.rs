@@ -81,17 +81,17 @@ fn retry(
     backoff: Option<pb::ExponentialBackoff>,
 ) -> Retry {
     let backoff = backoff.unwrap_or_default();
+    let usual = Retry::default();
     Retry {
         max_retries,
         max_request_bytes: match max_bytes {
-            0 => 64 * 1024,
+            0 => usual.max_request_bytes,
             bytes => bytes as usize,
         },
-        statuses: Vec::new(),
-        codes: Vec::new(),
         timeout: duration(timeout),
-        min_backoff: duration(backoff.min_backoff).unwrap_or(Duration::from_millis(25)),
-        max_backoff: duration(backoff.max_backoff).unwrap_or(Duration::from_millis(250)),
+        min_backoff: duration(backoff.min_backoff).unwrap_or(usual.min_backoff),
+        max_backoff: duration(backoff.max_backoff).unwrap_or(usual.max_backoff),
+        ..usual
     }
 }
 
