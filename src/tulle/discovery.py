@@ -86,6 +86,7 @@ def _add_cluster(add: Callable[..., object]) -> None:
     add("--outbound-transport-mode", choices=modes, default="transparent")
     add("--enable-h2-upgrade", type=_boolean, nargs="?", const=True, default=True)
     add("--global-egress-network-namespace", default="tulle-egress")
+    add("--allow-l5d-request-headers", action="store_true")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -116,6 +117,7 @@ def cluster_of(options: argparse.Namespace) -> Cluster:
         transports_always=options.outbound_transport_mode == "transport-header",
         h2_upgrade=options.enable_h2_upgrade,
         global_egress_namespace=options.global_egress_network_namespace,
+        allows_request_headers=options.allow_l5d_request_headers,
     )
 
 

@@ -255,3 +255,19 @@ def test_half_given_certificates_are_refused(now, root):
     sources = Sources("ca.crt")
     with pytest.raises(BadCertificates, match="are missing: give --identity-trust-anchors-file"):
         certificates(values, "tulle", now, sources=sources)
+
+
+def test_requests_may_be_let_set_their_own_limits(values, now):
+    given = Given(settings=["policyController.additionalArgs=--allow-l5d-request-headers"])
+    allowing = render(values_from(given), certificates(values, "tulle", now), "tulle")
+    destination = named(allowing, "Deployment", names.DESTINATION)
+    containers = destination["spec"]["template"]["spec"]["containers"]
+    (ours,) = [c for c in containers if c["name"] == "destination"]
+    words = [*ours.get("command", []), *ours.get("args", [])]
+    assert "--allow-l5d-request-headers" in words
+
+
+def test_an_argument_that_nobody_knows_is_refused(values, now):
+    values["policyController"]["additionalArgs"] = ["--fast"]
+    with pytest.raises(BadValue, match="--fast"):
+        render(values, certificates(values, "tulle", now), "tulle")

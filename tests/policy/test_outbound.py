@@ -1,6 +1,7 @@
 """How a client's traffic is routed, as OutboundPolicies says it."""
 
 import pytest
+from world import World
 
 from tulle.index.authority import parse
 from tulle.policy.outbound import OutboundView
@@ -317,3 +318,17 @@ def test_the_clients_egress_network_then_the_narrowest(world):
     egress(world, "narrow", networks=[{"cidr": "203.0.113.0/24", "except": ["203.0.113.1/32"]}])
     assert policy(world, "203.0.113.9:443").metadata.resource.name == "narrow"
     assert policy(world, "203.0.113.1:443").metadata.resource.name == "wide"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_cluster_decides_whether_requests_set_their_own_limits(allowed):
+    world = World(allows_request_headers=allowed)
+    world.service()
+    (route,) = http(policy(world))
+    assert [rule.allow_l5d_request_headers for rule in route.rules] == [allowed]
+    world.policy("HTTPRoute", "web", {"parentRefs": [PARENT], "rules": [{}]})
+    (route,) = http(policy(world))
+    assert [rule.allow_l5d_request_headers for rule in route.rules] == [allowed]
+    world.policy("GRPCRoute", "calls", {"parentRefs": [PARENT], "rules": [{}]})
+    (route,) = policy(world).protocol.grpc.routes
+    assert [rule.allow_l5d_request_headers for rule in route.rules] == [allowed]

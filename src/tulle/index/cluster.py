@@ -26,6 +26,7 @@ class Cluster:
     transports_always: bool = False  # every meshed hop dials the inbound port
     h2_upgrade: bool = True
     global_egress_namespace: str = "tulle-egress"
+    allows_request_headers: bool = False  # a request may set its own time-outs and retries
 
     def identity(self, service_account: str, namespace: str) -> str:
         return names.workload_identity(

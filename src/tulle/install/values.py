@@ -87,6 +87,8 @@ def _of_kind(default: Any, value: Any, path: str, source: str) -> Any:
         return type(default)()
     if isinstance(default, str) and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
+    if isinstance(default, list) and isinstance(value, str):
+        return [value]
     if isinstance(default, bool) != isinstance(value, bool):
         raise BadValue(f"{source}: {path} is {_kind(default)}, not {_kind(value)}")
     if isinstance(default, int) and isinstance(value, float):

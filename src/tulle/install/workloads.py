@@ -6,12 +6,14 @@ from typing import Any
 
 from tulle import names
 from tulle.install.objects import LIVENESS_SECONDS, Place, component_command
+from tulle.install.values import BadValue
 from tulle.install.webhooks import renews_certificate
 
 Json = dict[str, Any]
 
 TRUST_ROOTS_DIR = str(PurePosixPath(names.TRUST_ROOTS_FILE).parent)
 CONFIG_DIR = str(PurePosixPath(names.VALUES_FILE).parent)
+ALLOW_REQUEST_HEADERS = "--allow-l5d-request-headers"
 API_ACCESS = "kube-api-access"
 API_ACCESS_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -63,6 +65,16 @@ def _identity(values: Json, namespace: str) -> Component:
     )
 
 
+def _additional(arguments: list[str]) -> list[str]:
+    for argument in arguments:
+        if argument != ALLOW_REQUEST_HEADERS:
+            raise BadValue(
+                f"policyController.additionalArgs: {argument!r} is not known; "
+                f"{ALLOW_REQUEST_HEADERS} is"
+            )
+    return arguments
+
+
 def _destination(values: Json, namespace: str) -> Component:
     proxy = values["proxy"]
     is_renewing = renews_certificate(values, "policyValidator")
@@ -90,6 +102,7 @@ def _destination(values: Json, namespace: str) -> Component:
             f"--outbound-transport-mode={proxy['outboundTransportMode']}",
             f"--global-egress-network-namespace={values['egress']['globalEgressNetworkNamespace']}",
             f"--tls={names.SERVING_TLS_DIR}",
+            *_additional(values["policyController"]["additionalArgs"]),
             *renewal,
             *_logging(values),
         ],

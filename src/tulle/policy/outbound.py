@@ -96,6 +96,7 @@ class OutboundView:
             accrual=settings.accrual(annotations),
             shares=self._split(reader, split, number),
             matches=self._split_matches(reader, split),
+            allows_request_headers=self.cluster.allows_request_headers,
         )
         reference = Reference(CORE_GROUP, "Service", service.namespace, service.name, number)
         return messages.encoded(self._protocol(reader, parent, reference, protocol), metadata)
@@ -217,6 +218,7 @@ class OutboundView:
             share=lambda backend: self._share(reader, backend),
             accrual=settings.accrual(annotations),
             is_allowed=network.is_allowed,
+            allows_request_headers=self.cluster.allows_request_headers,
         )
         reference = Reference(
             POLICY_GROUP, "EgressNetwork", network.namespace, network.name, target.port

@@ -39,6 +39,7 @@ class Parent:
     shares: tuple[Share, ...] = ()
     matches: Matches = None
     is_allowed: bool | None = None
+    allows_request_headers: bool = False
 
     @property
     def is_denied(self) -> bool:
@@ -158,6 +159,7 @@ def _http_rule(parent: Parent, route: Route, rule: Rule) -> pb.HttpRoute.Rule:
         requestTimeout=common.duration(times.request),
         timeouts=_timeouts(times),
         retry=_retry(pb.HttpRoute, again),
+        allow_l5d_request_headers=parent.allows_request_headers,
     )
 
 
@@ -172,6 +174,7 @@ def _default_http_rule(
         requestTimeout=common.duration(times.request),
         timeouts=_timeouts(times),
         retry=_retry(pb.HttpRoute, retry(parent.settings, is_grpc=False)),
+        allow_l5d_request_headers=parent.allows_request_headers,
     )
 
 
@@ -213,6 +216,7 @@ def _grpc_rule(parent: Parent, route: Route, rule: Rule) -> pb.GrpcRoute.Rule:
         requestTimeout=common.duration(times.request),
         timeouts=_timeouts(times),
         retry=_retry(pb.GrpcRoute, again),
+        allow_l5d_request_headers=parent.allows_request_headers,
     )
 
 
@@ -223,6 +227,7 @@ def _default_grpc_route(parent: Parent) -> pb.GrpcRoute:
         backends=distribution(pb.GrpcRoute, parent.backend, parent.plain_shares, _grpc_filters),
         timeouts=_timeouts(timeouts(parent.settings)),
         retry=_retry(pb.GrpcRoute, retry(parent.settings, is_grpc=True)),
+        allow_l5d_request_headers=parent.allows_request_headers,
     )
     name = parent.default_name("grpc")
     return pb.GrpcRoute(metadata=common.by_default(name), rules=[rule])
