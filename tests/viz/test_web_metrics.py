@@ -3,7 +3,13 @@
 import httpx
 import pytest
 
-from tulle.viz.web.metrics import FRESH_SECONDS, KEPT_ANSWERS, Metrics, Unanswered
+from tulle.viz.web.metrics import (
+    FRESH_SECONDS,
+    KEPT_ANSWERS,
+    MOST_KEPT_BYTES,
+    Metrics,
+    Unanswered,
+)
 
 
 class Behind:
@@ -45,6 +51,13 @@ async def test_only_so_many_answers_are_held(behind, metrics):
     for moment in range(2 * KEPT_ANSWERS):
         await metrics.get("/api/graph", {"at": str(moment)})
     assert len(metrics._answers) == KEPT_ANSWERS
+
+
+async def test_a_large_answer_is_not_held(behind, metrics):
+    behind.answer = httpx.Response(200, json={"rows": "x" * MOST_KEPT_BYTES})
+    for _ in range(2):
+        assert len((await metrics.get("/api/graph", {}))["rows"]) == MOST_KEPT_BYTES
+    assert len(behind.asked) == 2
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Collector:
             self._recent.failure = str(error)
             return
         now = self._clock()
-        self._recent.time, self._recent.graph, self._recent.failure = now, graph, ""
+        self._recent.see(now, graph)
         self._store.add(now, entries(graph))
         self._journal.see_restarts(graph["nodes"])
         if self._samples % CHECK_EVERY == 0:

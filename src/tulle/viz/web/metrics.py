@@ -1,5 +1,6 @@
 """Asks metrics-api, and holds each answer for a moment: many browsers ask the same."""
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,6 +13,7 @@ Json = dict[str, Any]
 
 FRESH_SECONDS = 1.5
 KEPT_ANSWERS = 64
+MOST_KEPT_BYTES = 256 * 1024  # as objects it is ten times that
 TIMEOUT_SECONDS = 15.0
 
 
@@ -38,7 +40,9 @@ class Metrics:
         known = self._answers.get(asked)
         if known is not None:
             return known[1]
-        content = await self._ask(asked)
+        content, size = await self._ask(asked)
+        if size > MOST_KEPT_BYTES:
+            return content
         self._answers[asked] = (self._clock(), content)
         self._answers.move_to_end(asked)
         if len(self._answers) > KEPT_ANSWERS:
@@ -51,10 +55,13 @@ class Metrics:
         while self._answers and next(iter(self._answers.values()))[0] <= oldest:
             self._answers.popitem(last=False)
 
-    async def _ask(self, asked: str) -> Json:
+    async def _ask(self, asked: str) -> tuple[Json, int]:
+        """With the bytes of its text."""
         try:
-            response = await self._http.get(asked)
-            content: Json = response.json()
+            # A response that is read as a whole keeps its bytes until the garbage collector comes.
+            async with self._http.stream("GET", asked) as response:
+                body = b"".join([part async for part in response.aiter_bytes()])
+            content: Json = json.loads(body)
         except httpx.TransportError as error:
             cause = str(error) or type(error).__name__
             raise Unanswered(
@@ -67,4 +74,4 @@ class Metrics:
         if response.status_code >= 400:
             status = 400 if response.status_code < 500 else 502
             raise Unanswered(status, str(content.get("error", "metrics-api failed")))
-        return content
+        return content, len(body)
