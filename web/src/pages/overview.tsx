@@ -82,7 +82,7 @@ function Totals({ totals }: { totals: Overview["totals"] }) {
         <dt>Mutual TLS</dt>
         <dd>
           {totals.securedShare === null ? NOTHING : percent(totals.securedShare, 1)}
-          <span class="quiet"> of the connections</span>
+          <span class="quiet"> of connections</span>
         </dd>
       </div>
     </dl>

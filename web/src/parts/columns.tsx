@@ -86,17 +86,16 @@ const NUMBERS: readonly Column<Row>[] = [
   latency("p99"),
 ];
 
-const TCP: readonly Column<Row>[] = [
-  number("tcp", "TCP", "Open TCP connections", count),
-  {
-    id: "bytes",
-    title: "Read / write",
-    isNumber: true,
-    hint: "Bytes per second over TCP",
-    by: (row) => (row.readBytes === null && row.writeBytes === null ? null : (row.readBytes ?? 0) + (row.writeBytes ?? 0)),
-    cell: (row) => `${bytes(row.readBytes)} / ${bytes(row.writeBytes)}`,
-  },
-];
+const TCP = number("tcp", "TCP", "Open TCP connections", count);
+
+const BYTES: Column<Row> = {
+  id: "bytes",
+  title: "Read / write",
+  isNumber: true,
+  hint: "Bytes per second over TCP",
+  by: (row) => (row.readBytes === null && row.writeBytes === null ? null : (row.readBytes ?? 0) + (row.writeBytes ?? 0)),
+  cell: (row) => `${bytes(row.readBytes)} / ${bytes(row.writeBytes)}`,
+};
 
 /** Beside its number, the way that it came. */
 function withSpark(column: Column<Row>): Column<Row> {
@@ -129,7 +128,7 @@ export interface Shape {
   withSparks?: boolean;
 }
 
-/** Of what is listed: a split has leaves, a Service has no pods of its own. */
+/** Of what is listed: a split has leaves, a Service has no pods of its own, and bytes are not told apart by peer. */
 export function columnsOf({ kind, withNamespace, withKind, withSparks }: Shape): Column<Row>[] {
   const columns: Column<Row>[] = [NAME];
   if (withKind) columns.push(KIND);
@@ -138,6 +137,7 @@ export function columnsOf({ kind, withNamespace, withKind, withSparks }: Shape):
   if (kind === "trafficsplit") columns.push(...SPLIT);
   else if (kind !== "service" && kind !== "peer") columns.push(MESHED);
   columns.push(...(withSparks ? NUMBERS.map(withSpark) : NUMBERS));
-  if (kind !== "trafficsplit") columns.push(...TCP);
+  if (kind !== "trafficsplit") columns.push(TCP);
+  if (kind !== "trafficsplit" && kind !== "peer") columns.push(BYTES);
   return columns;
 }

@@ -133,9 +133,8 @@ def _slow(nodes: Iterable[Json], before: Before) -> Iterable[tuple[float, Json]]
         past = before(key(node["ref"]), "p99")
         if past and slowest > SLOWER * past and slowest - past > SLOWER_MS:
             times = slowest / past
-            detail = (
-                f"its slowest requests take {slowest:.0f} ms, {times:.1f} times as long as before"
-            )
+            taken = f"{slowest:.0f} ms" if slowest < 1000 else f"{slowest / 1000:.2f} s"
+            detail = f"its slowest requests take {taken}, {times:.1f} times as long as before"
             score = min(0.5, times / 40)
             yield score, _pain(node["ref"], "latency", slowest, past, detail)
 
