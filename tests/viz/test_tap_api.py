@@ -97,6 +97,9 @@ class Proxy(tap_pb2_grpc.TapServicer):
         event.destination.ip.ipv4 = int(ipaddress.IPv4Address("127.0.0.1"))
         event.source_meta.labels["tls"] = "true"
         event.http.request_init.id.stream = len(self.asked)
+        if request.extract.http.HasField("headers") and not self.floods:
+            for name in ("Authorization", "accept", "cookie"):
+                event.http.request_init.headers.headers.add(name=name)
         self.open += 1
         self.idle.clear()
         question = len(self.sent)
@@ -177,7 +180,8 @@ async def served(tmp_path):
         store.put("pods", item.key, item)
     names = ("X-Remote-User",), ("X-Remote-Group",), ("X-Remote-Extra-",)
     front_proxy = FrontProxy(authorities, frozenset({"front-proxy-client"}), *names)
-    around = Surroundings("cluster.local", proxy_port, pods.at)
+    ignored = frozenset({"authorization", "cookie"})
+    around = Surroundings("cluster.local", proxy_port, pods.at, ignored)
     listener, stop = admin.listen("127.0.0.1:0"), asyncio.Event()
     found = Served(tmp_path, proxy, rbac, authority, front, listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
@@ -202,6 +206,7 @@ async def test_events_come_as_they_happen_with_what_the_cluster_knows(served):
             if len(found) >= 2:
                 break
     assert [event.http.request_init.id.stream for event in found] == [2, 3]
+    assert [header.name for header in found[0].http.request_init.headers.headers] == ["accept"]
     source, destination = found[0].source_meta.labels, found[0].destination_meta.labels
     assert (source["tls"], source["deployment"], source["pod"]) == ("true", "ui", "ui-1")
     assert (destination["deployment"], destination["namespace"]) == ("web", "shop")

@@ -1,5 +1,6 @@
 """`tulle viz install`, `upgrade` and `prune`: what viz consists of, and what no longer."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -16,10 +17,27 @@ from tulle.install.plan import Given
 from tulle.install.stored_values import NoInstall, read_values
 from tulle.install.values import BadValue
 from tulle.install.viz import render, stored_values, values_from
-from tulle.k8s.client import Client
+from tulle.k8s.client import Client, NotFound
+from tulle.serve.renewal import API_SERVICES, WEBHOOKS, trusted_by
 
 Json = dict[str, Any]
 Secrets = dict[str, dict[str, str]]
+
+# Which object says what the API server trusts, by the Secret of what it is to trust.
+TRUSTING = {
+    names.TAP_TLS_SECRET: f"{API_SERVICES}/{names.TAP_VERSION}.{names.TAP_GROUP}",
+    names.TAP_INJECTOR_TLS_SECRET: f"{WEBHOOKS}/{names.TAP_INJECTOR_WEBHOOK_CONFIG}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a cluster has already: the control plane's values, viz's Secrets, what is trusted."""
+
+    control: Json = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=dict)
+    trusted: dict[str, str] = field(default_factory=dict)
+
 
 namespace_option = click.option(
     "--viz-namespace", default=names.VIZ_NAMESPACE, help=f"Its namespace ({names.VIZ_NAMESPACE})."
@@ -38,8 +56,8 @@ def command(
 ) -> None:
     """Print the manifests of viz, for kubectl apply -f -."""
     place = target()
-    control, secrets = ({}, {}) if ignore_cluster else run(_known(place, viz_namespace))
-    write(_rendered(place, viz_namespace, _given(place, ha, options), control, secrets), output)
+    known = Known() if ignore_cluster else run(_known(place, viz_namespace))
+    write(_rendered(viz_namespace, _given(place, ha, options), known), output)
 
 
 @click.command("upgrade", cls=Command)
@@ -51,9 +69,9 @@ def command(
 def upgrade(ha: bool, viz_namespace: str, output: str, **options: Any) -> None:
     """Print the manifests of viz anew, with the values of its install, for kubectl apply -f -."""
     place = target()
-    control, secrets = run(_known(place, viz_namespace))
-    given, stored = _given(place, ha, options), _stored(secrets, viz_namespace)
-    write(_rendered(place, viz_namespace, given, control, secrets, stored), output)
+    known = run(_known(place, viz_namespace))
+    given, stored = _given(place, ha, options), _stored(known.secrets, viz_namespace)
+    write(_rendered(viz_namespace, given, known, stored), output)
 
 
 @click.command("prune", cls=Command)
@@ -64,10 +82,9 @@ def upgrade(ha: bool, viz_namespace: str, output: str, **options: Any) -> None:
 def prune(viz_namespace: str, output: str, **options: Any) -> None:
     """Print what carries the label of viz and is not part of it, for kubectl delete -f -."""
     place = target()
-    control, secrets = run(_known(place, viz_namespace))
-    given, stored = _given(place, False, options), _stored(secrets, viz_namespace)
-    wanted = _rendered(place, viz_namespace, given, control, secrets, stored)
-    known = {_key(item) for item in wanted}
+    found = run(_known(place, viz_namespace))
+    given, stored = _given(place, False, options), _stored(found.secrets, viz_namespace)
+    known = {_key(item) for item in _rendered(viz_namespace, given, found, stored)}
 
     async def present() -> list[Json]:
         async with await place.client() as client:
@@ -98,17 +115,10 @@ def _given(place: Target, ha: bool, options: Json) -> Given:
     )
 
 
-def _rendered(
-    place: Target,
-    namespace: str,
-    given: Given,
-    control: Json,
-    secrets: Secrets,
-    stored: Json | None = None,
-) -> list[Json]:
-    values = values_from(given, control, stored)
-    kept = overrides(values, values_from(Given(), control))
-    return render(values, namespace, secrets, kept)
+def _rendered(namespace: str, given: Given, known: Known, stored: Json | None = None) -> list[Json]:
+    values = values_from(given, known.control, stored)
+    kept = overrides(values, values_from(Given(), known.control))
+    return render(values, namespace, known.secrets, kept, known.trusted)
 
 
 def _stored(secrets: Secrets, namespace: str) -> Json:
@@ -122,12 +132,19 @@ def _stored(secrets: Secrets, namespace: str) -> Json:
     return found
 
 
-async def _known(place: Target, namespace: str) -> tuple[Json, Secrets]:
-    """The control plane's values, and the Secrets that viz has already."""
+async def _known(place: Target, namespace: str) -> Known:
     async with await place.client() as client:
         control = await read_values(client, place.tulle_namespace)
         await require_definitions(client)
-        return control, await _secrets(client, namespace)
+        trusted = {name: await _trusted(client, path) for name, path in TRUSTING.items()}
+        return Known(control, await _secrets(client, namespace), trusted)
+
+
+async def _trusted(client: Client, path: str) -> str:
+    try:
+        return trusted_by(await client.get(path))
+    except NotFound:
+        return ""
 
 
 async def _secrets(client: Client, namespace: str) -> Secrets:

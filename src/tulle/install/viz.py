@@ -1,5 +1,6 @@
 """The extension viz as Kubernetes objects: each component is a module that renders its own."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from tulle.install.viz_objects import Viz, VizPlace
 Json = dict[str, Any]
 
 VALUES_KEY = "values"
+HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # pseudo-headers too
 # In the order in which they are applied.
 COMPONENTS: tuple[Callable[[Viz], list[Json]], ...] = (
     viz_metrics.objects,
@@ -53,6 +55,9 @@ def _validate(values: Json) -> None:
             raise BadValue(
                 f"prometheus.{key}: {prometheus[key]!r} is not a duration such as 10s or 6h"
             )
+    for name in values["tap"]["ignoreHeaders"]:
+        if not HEADER.fullmatch(str(name)):
+            raise BadValue(f"tap.ignoreHeaders: {name!r} is not the name of a header")
     if not prometheus["enabled"] and not values["prometheusUrl"]:
         raise BadValue("prometheus.enabled=false needs prometheusUrl, the address of another one")
 
@@ -62,14 +67,20 @@ def render(
     namespace: str = names.VIZ_NAMESPACE,
     secrets: dict[str, dict[str, str]] | None = None,
     stored: Json | None = None,
+    trusted: dict[str, str] | None = None,
 ) -> list[Json]:
     """Every object of the extension.
 
     `secrets` are those that an earlier install stored, `stored` the values that are kept for an
-    upgrade.
+    upgrade, `trusted` what the API server trusts so far (`Viz`).
     """
     created_by = f"{names.PROGRAM}/cli {names.VERSION}"
-    viz = Viz(VizPlace(namespace, created_by, values["commonLabels"]), values, secrets or {})
+    viz = Viz(
+        VizPlace(namespace, created_by, values["commonLabels"]),
+        values,
+        secrets or {},
+        trusted or {},
+    )
     found = [_namespace(viz), *(item for objects in COMPONENTS for item in objects(viz))]
     return found if stored is None else [*found, _stored(viz, stored)]
 

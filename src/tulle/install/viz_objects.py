@@ -28,12 +28,14 @@ class Viz:
     """All that a component's objects are rendered from.
 
     `secrets` holds what an earlier install stored (Secret name: data, decoded), so that a
-    certificate which exists is kept.
+    certificate which exists is kept. `trusted` is what the API server trusts so far, by the name
+    of the Secret: after a renewal, a replica may still serve the certificate before.
     """
 
     place: VizPlace
     values: Json  # complete: no empty version, domain or trust domain
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    trusted: dict[str, str] = field(default_factory=dict)
 
     @property
     def namespace(self) -> str:

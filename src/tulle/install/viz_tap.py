@@ -1,6 +1,7 @@
 """The objects of tap and tap-injector, with the certificates that the API server trusts them by."""
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 from tulle import names
@@ -22,6 +23,7 @@ from tulle.install.viz_objects import (
     server,
     service,
 )
+from tulle.serve.renewal import still_valid
 
 Json = dict[str, Any]
 
@@ -114,6 +116,7 @@ def _subject(viz: Viz, name: str) -> Json:
 
 def _tap_component(viz: Viz) -> VizComponent:
     values = viz.values
+    ignored = values["tap"]["ignoreHeaders"]
     return VizComponent(
         names.TAP,
         controller_image(values),
@@ -121,6 +124,7 @@ def _tap_component(viz: Viz) -> VizComponent:
         component_command("tulle.viz.tap"),
         [
             f"--identity-trust-domain={values['identityTrustDomain']}",
+            *([f"--ignore-headers={','.join(ignored)}"] if ignored else []),
             f"--renew-certificate-in={viz.namespace}",
             *logging_flags(values),
         ],
@@ -247,8 +251,11 @@ def _serving(viz: Viz, service_name: str, secret_name: str) -> ServingCertificat
     stored = viz.secrets.get(secret_name) or {}
     certificate, key = stored.get("tls.crt"), stored.get("tls.key")
     if certificate and key and expiry(certificate, f"Secret {secret_name}") > now + RENEW_BEFORE:
-        return ServingCertificate(certificate, key, certificate)
-    return make_serving_certificate(f"{service_name}.{viz.namespace}.svc", now)
+        serving = ServingCertificate(certificate, key, certificate)
+    else:
+        serving = make_serving_certificate(f"{service_name}.{viz.namespace}.svc", now)
+    known = viz.trusted.get(secret_name, "")
+    return replace(serving, ca_bundle=still_valid(now, known, serving.certificate))
 
 
 def _secret(viz: Viz, component: str, name: str, serving: ServingCertificate) -> Json:

@@ -90,9 +90,7 @@ class Renewal:
     async def _trust(self, *certificates: str) -> None:
         """Those beside what is trusted already, as long as that is still valid."""
         item = await self._api.get(self._served.trust_path)
-        known = [*_certificates(_bundle(item)), *_certificates("".join(certificates))]
-        current = [entry for entry in known if entry.not_valid_after_utc > self._now()]
-        bundle = "".join(dict.fromkeys(certificate_pem(entry) for entry in current))
+        bundle = still_valid(self._now(), trusted_by(item), *certificates)
         await self._patch(self._served.trust_path, item, _with_bundle(item, bundle))
 
     async def _patch(self, path: str, seen: Json, change: Json) -> None:
@@ -105,7 +103,15 @@ def _certificates(text: str) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(text.encode()) if text.strip() else []
 
 
-def _bundle(item: Json) -> str:
+def still_valid(now: datetime.datetime, *texts: str) -> str:
+    """The certificates of some PEM texts that have not ended, each once."""
+    known = [entry for text in texts for entry in _certificates(text)]
+    current = [entry for entry in known if entry.not_valid_after_utc > now]
+    return "".join(dict.fromkeys(certificate_pem(entry) for entry in current))
+
+
+def trusted_by(item: Json) -> str:
+    """The `caBundle` of a webhook configuration or an APIService, as PEM."""
     holder = item["webhooks"][0]["clientConfig"] if "webhooks" in item else item["spec"]
     return _text(holder.get("caBundle") or "")
 

@@ -53,6 +53,7 @@ class Surroundings:
     trust_domain: str
     port: int
     pod_at: Callable[[str], TapPod | None]
+    ignored_headers: frozenset[str] = frozenset()  # by name, lower case: nobody sees them
 
 
 def target_address(pod: TapPod, port: int) -> str:
@@ -127,7 +128,9 @@ class Tap:
         return stub.Observe(request, metadata=((names.REQUIRE_IDENTITY_HEADER, identity),))
 
     def _named(self, event: Any) -> Any:
-        """Adds what the cluster knows of either end to what the proxy knew."""
+        """Adds what the cluster knows of either end to what the proxy knew, less secret headers."""
+        if self._around.ignored_headers:
+            _hide(event.http, self._around.ignored_headers)
         _add(event.source_meta.labels, self._around.pod_at(text_of(event.source.ip)))
         if event.proxy_direction == tap_pb2.TapEvent.INBOUND:
             _add(event.destination_meta.labels, self._around.pod_at(text_of(event.destination.ip)))
@@ -136,6 +139,14 @@ class Tap:
 
 def _reason(error: Any) -> str:
     return f"{error.details() or 'no reason given'} ({error.code().name.lower()})"
+
+
+def _hide(http: Any, ignored: frozenset[str]) -> None:
+    for part in (http.request_init.headers, http.response_init.headers, http.response_end.trailers):
+        kept = [header for header in part.headers if header.name.lower() not in ignored]
+        if len(kept) < len(part.headers):
+            del part.headers[:]
+            part.headers.extend(kept)
 
 
 def _add(labels: Any, pod: TapPod | None) -> None:
