@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
-use crate::exchange::first::{Spoken, read_protocol};
+use crate::exchange::first::{FIRST_LINE_LIMIT, Spoken, read_protocol};
 use crate::exchange::prefixed::Prefixed;
 use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
@@ -63,7 +63,7 @@ impl Admin {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut first = BytesMut::new();
-        let spoken = read_protocol(&mut io, &mut first).await?;
+        let spoken = read_protocol(&mut io, &mut first, FIRST_LINE_LIMIT).await?;
         let io = TokioIo::new(Prefixed::new(first, io));
         let service = service_fn(move |request| {
             let admin = Arc::clone(&self);

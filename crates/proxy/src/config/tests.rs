@@ -151,6 +151,16 @@ fn what_is_required_is_asked_for() {
 }
 
 #[test]
+fn a_proxy_without_identity_is_refused() {
+    let error = read(&[("IDENTITY_DISABLED", "disabled")]).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains("IDENTITY_DISABLED=") && said.ends_with("unset it"),
+        "{said}"
+    );
+}
+
+#[test]
 fn stream_limits_must_grow() {
     let error = read(&[
         ("CONTROL_STREAM_IDLE_TIMEOUT", "2h"),

@@ -33,8 +33,8 @@ impl ServerFirst {
 /// More than this is never needed to tell a protocol.
 const FIRST_READ: usize = 4096;
 
-/// What could still become a request line is waited for so long, and is no HTTP after that.
-const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
+/// What could still become a request line is waited for so long, if nobody says otherwise.
+pub const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {
@@ -99,8 +99,13 @@ where
     io.read_buf(first).await
 }
 
-/// Reads until the first bytes tell the protocol; they stay in `first`. Cancelling it loses nothing.
-pub async fn read_protocol<IO>(io: &mut IO, first: &mut BytesMut) -> io::Result<Spoken>
+/// Reads until the first bytes tell the protocol; they stay in `first`. Each piece of what could still become
+/// a request line must follow within `limit`; else it is no HTTP. Cancelling it loses nothing.
+pub async fn read_protocol<IO>(
+    io: &mut IO,
+    first: &mut BytesMut,
+    limit: Duration,
+) -> io::Result<Spoken>
 where
     IO: AsyncRead + Unpin,
 {
@@ -118,7 +123,7 @@ where
         let reading = io.read_buf(first);
         let read = match is_begun {
             false => reading.await?,
-            true => match tokio::time::timeout(FIRST_LINE_LIMIT, reading).await {
+            true => match tokio::time::timeout(limit, reading).await {
                 Ok(read) => read?,
                 Err(_) => return Ok(Spoken::Opaque),
             },

@@ -19,6 +19,8 @@ const BUSY: u8 = 1;
 const HAS_BODY: u8 = 1 << 1;
 /// What was written has not all left, or the connection is being closed.
 const UNSENT: u8 = 1 << 2;
+/// Something was read, and no request is being answered: the next one's head has begun.
+const HEAD: u8 = 1 << 3;
 
 /// What one connection is doing. Written by its own task only.
 #[derive(Debug, Default)]
@@ -58,6 +60,11 @@ impl Activity {
 
     pub fn is_resting(&self) -> bool {
         self.state.load(Relaxed) == 0
+    }
+
+    /// Whether nothing is under way but a request whose head is not complete.
+    pub fn is_reading_head(&self) -> bool {
+        self.state.load(Relaxed) & (BUSY | UNSENT | HEAD) == HEAD
     }
 
     fn set(&self, flag: u8, is_set: bool) {
@@ -119,7 +126,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.io).poll_read(cx, buf);
+        if buf.filled().len() > before && this.activity.state.load(Relaxed) & BUSY == 0 {
+            this.activity.set(HEAD, true);
+        }
+        polled
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::body::Body;
 use super::prefixed::Prefixed;
@@ -32,7 +33,7 @@ pub struct HttpSettings {
     pub max_header_list_size: Option<u32>,
     pub max_pending_resets: Option<usize>,
     pub max_send_buffer: Option<usize>,
-    /// In which a client of HTTP/1 must have sent the first request's head.
+    /// In which a client of HTTP/1 must have sent the first request's head, and each later one that it began.
     pub head_timeout: Duration,
 }
 
@@ -97,7 +98,8 @@ where
     let mut late = pin!(is_late(&begun, settings.head_timeout));
     let mut patience = FIRST_REST;
     loop {
-        let staying = stay(io, handle.clone(), draining.as_mut(), &mut patience);
+        let limit = settings.head_timeout;
+        let staying = stay(io, handle.clone(), draining.as_mut(), &mut patience, limit);
         io = tokio::select! {
             biased;
             stayed = staying => match stayed? {
@@ -126,6 +128,7 @@ async fn stay<IO, H, F>(
     handle: H,
     mut draining: Pin<&mut impl Future<Output = ()>>,
     patience: &mut Duration,
+    head_timeout: Duration,
 ) -> hyper::Result<Stay<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -149,6 +152,7 @@ where
     // On the heap, so that a resting connection does not hold its place.
     let mut connection = Box::new(builder.serve_connection(io, service).with_upgrades());
     let mut seen = activity.requests();
+    let mut head_since = None;
     loop {
         tokio::select! {
             biased;
@@ -157,9 +161,20 @@ where
                 Pin::new(&mut *connection).graceful_shutdown();
                 return connection.await.map(|()| Stay::Ended);
             }
-            () = tokio::time::sleep(*patience) => {}
+            () = tokio::time::sleep((*patience).min(head_timeout)) => {}
         }
         let requests = activity.requests();
+        if requests != seen || !activity.is_reading_head() {
+            head_since = None;
+        } else if head_since.get_or_insert_with(Instant::now).elapsed() >= head_timeout {
+            return Ok(match connection.into_parts() {
+                // What was read was the end of the last request's body.
+                Some(parts) if parts.read_buf.is_empty() => {
+                    Stay::Resting(parts.io.into_inner().into_inner())
+                }
+                _ => Stay::Ended,
+            });
+        }
         if requests != seen || !activity.is_resting() {
             seen = requests;
             *patience = (*patience * 2).min(LAST_REST);

@@ -36,6 +36,7 @@ pub struct Outbound {
     pub metrics: Arc<Metrics>,
     pub taps: Arc<Taps>,
     pub http2: HttpSettings,
+    pub first_line_limit: Duration,
     pub is_informed: bool,
     pub in_flight: Arc<InFlight>,
 }
@@ -121,8 +122,9 @@ impl Connection {
             Protocol::Http1(_) | Protocol::Http2(_) => {
                 let is_http1 = matches!(policy.protocol, Protocol::Http1(_));
                 rows.protocol(if is_http1 { "http/1" } else { "http/2" });
-                let is_http2 = matches!(read_protocol(&mut io, &mut first).await?, Spoken::Http2);
-                self.http(Prefixed::new(first, io), is_http2);
+                let limit = self.outbound.first_line_limit;
+                let spoken = read_protocol(&mut io, &mut first, limit).await?;
+                self.http(Prefixed::new(first, io), matches!(spoken, Spoken::Http2));
                 Ok(())
             }
             Protocol::Detect { opaque, .. } => {
@@ -145,7 +147,8 @@ impl Connection {
         let remembered = &self.discovered.server_first;
         match first::speaker(&mut io, &mut first, remembered, onward).await? {
             First::Client(server) => {
-                let spoken = read_protocol(&mut io, &mut first).await;
+                let limit = self.outbound.first_line_limit;
+                let spoken = read_protocol(&mut io, &mut first, limit).await;
                 rows.detected(spoken.as_ref().ok().copied(), accepted);
                 let spoken = spoken?;
                 let client = Prefixed::new(first, io);

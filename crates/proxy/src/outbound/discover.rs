@@ -72,8 +72,9 @@ pub struct Discovery {
     pub networks: Vec<IpNet>,
     pub limits: StreamLimits,
     pub backends: Backends,
-    /// Of backends that no policy told of.
+    /// Of backends that no policy told of; and what their connections of other protocols wait in.
     pub queue: Queue,
+    pub tcp_queue: Queue,
     pub metrics: Arc<Metrics>,
 }
 
@@ -280,13 +281,20 @@ impl Discovery {
         route: &str,
         is_opaque: bool,
     ) -> Arc<LivePolicy> {
-        let backend = self.backends.resolve(BackendSpec {
+        let spec = BackendSpec {
             reference: Arc::clone(&parent),
             target,
             queue: self.queue,
+        };
+        // Only where there is a choice does anybody wait.
+        let for_tcp = matches!(spec.target, BackendTarget::Balance { .. }).then(|| BackendSpec {
+            queue: self.tcp_queue,
+            ..spec.clone()
         });
+        let backend = self.backends.resolve(spec);
+        let for_tcp = for_tcp.map(|spec| self.backends.resolve(spec));
         let route = Arc::new(Reference::default_named(route));
-        let tcp = tcp_to(&backend, &route);
+        let tcp = tcp_to(for_tcp.as_ref().unwrap_or(&backend), &route);
         let protocol = if is_opaque {
             Protocol::Opaque(Some(tcp))
         } else {

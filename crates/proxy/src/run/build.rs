@@ -166,6 +166,7 @@ fn inbound(
         taps: Arc::default(),
         access_log: config.logs.access.map(AccessLog::to_stderr),
         http2: http2(&direction.server),
+        first_line_limit: direction.detect_timeout,
         in_flight: Arc::new(InFlight::new(direction.max_in_flight)),
     }
 }
@@ -204,6 +205,10 @@ fn outbound(
             capacity: direction.http_queue_capacity,
             failfast: direction.http_failfast,
         },
+        tcp_queue: Queue {
+            capacity: config.outbound.tcp_queue_capacity,
+            failfast: config.outbound.tcp_failfast,
+        },
         metrics: Arc::clone(metrics),
     };
     Outbound {
@@ -213,6 +218,7 @@ fn outbound(
         metrics: Arc::clone(metrics),
         taps: Arc::default(),
         http2: http2(&direction.server),
+        first_line_limit: direction.detect_timeout,
         is_informed: config.outbound.has_informational_headers,
         in_flight: Arc::new(InFlight::new(direction.max_in_flight)),
     }

@@ -285,7 +285,7 @@ async fn a_server_that_speaks_first_waits_a_tenth_of_a_second() {
 #[tokio::test(start_paused = true)]
 async fn half_a_first_line_is_not_waited_for() {
     let plane = ControlPlane::start().await;
-    let proxy = proxy(&plane, &[]).await;
+    let proxy = proxy(&plane, &[("OUTBOUND_DETECT_TIMEOUT", "4s")]).await;
     let application = echo::tcp().await;
     plane
         .service(WEB, cluster_ip())
@@ -293,10 +293,12 @@ async fn half_a_first_line_is_not_waited_for() {
     let mut stream = TcpStream::connect(proxy.outbound(cluster_ip()))
         .await
         .unwrap();
+    let begun = Instant::now();
     stream.write_all(b"GET").await.unwrap();
     let mut echoed = [0; 3];
     stream.read_exact(&mut echoed).await.unwrap();
     assert_eq!(&echoed, b"GET");
+    assert!((4.0..4.2).contains(&seconds(begun)), "{}", seconds(begun));
 }
 
 /// What a client of the mesh sends first.
@@ -444,6 +446,20 @@ async fn without_endpoints_a_request_fails_after_three_seconds() {
     let answer = client::get(proxy.outbound(cluster_ip()), "/").await;
     assert_eq!(answer.unwrap().status, 504);
     assert!((3.0..3.2).contains(&seconds(begun)), "{}", seconds(begun));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_endpoints_a_connection_ends_after_its_own_time() {
+    let plane = ControlPlane::start().await;
+    let proxy = proxy(&plane, &[("OUTBOUND_TCP_FAILFAST_TIMEOUT", "7s")]).await;
+    // No policy tells of it: the proxy's own queue is what holds.
+    let profile = linkerd2_proxy_api::destination::DestinationProfile {
+        fully_qualified_name: "web.shop.svc.cluster.local".to_string(),
+        ..Default::default()
+    };
+    plane.profile(cluster_ip(), profile);
+    let waited = cut_off(proxy.outbound(cluster_ip()), b"\0 not HTTP").await;
+    assert!((7.0..7.3).contains(&waited), "{waited}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,6 +83,26 @@ async fn between_requests_a_client_may_rest() {
     }
 }
 
+/// A kept connection's next head has as long as the first, from its first byte on.
+#[tokio::test]
+async fn a_later_head_that_never_ends_ends_its_connection() {
+    const POST: &[u8] = b"POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 4\r\n\r\nbody";
+    for way in [Way::Inbound, Way::Outbound] {
+        for first in [GET, POST] {
+            let application = Application::saying(OK).await;
+            let path = Path::open_with(way, application.address(), &SHORT).await;
+            let mut client = path.connect().await;
+            client.send(first).await;
+            client.until("ok").await;
+            client
+                .send(b"GET / HTTP/1.1\r\nhost: web\r\nx-slow: ")
+                .await;
+            assert_eq!(client.rest().await, "", "{way:?}");
+            assert_eq!(application.requests().len(), 1, "{way:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_does_not_read_holds_the_writer_up() {
     for way in Way::ALL {

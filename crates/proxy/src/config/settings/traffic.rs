@@ -103,7 +103,7 @@ pub struct Http2 {
     pub max_header_list_size: Option<u32>,
     pub max_pending_accept_reset_streams: Option<usize>,
     pub max_send_buffer: Option<usize>,
-    /// HTTP/1's: in which the head of a connection's first request must be there.
+    /// HTTP/1's: in which the head of a connection's first request must be there, or of a later one once begun.
     pub head_timeout: Duration,
 }
 

@@ -90,12 +90,13 @@ fn asked() -> BTreeSet<String> {
     asked.into_inner()
 }
 
-/// The names of the page's rows.
+/// The names of the page's rows that are variables.
 fn documented() -> BTreeSet<String> {
     let page = include_str!("../../../../../docs/reference/proxy.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| Some(row.split_once('`')?.0.to_string()))
-        .collect()
+    let names = rows.filter_map(|row| Some(row.split_once('`')?.0));
+    let is_variable = |name: &&str| !name.bytes().any(|b| b.is_ascii_lowercase());
+    names.filter(is_variable).map(str::to_string).collect()
 }
 
 #[test]
@@ -117,4 +118,13 @@ fn what_is_not_obeyed_is_said() {
     let said = set.unwrap().unheeded();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[1].starts_with("LINKERD2_PROXY_INGRESS_MODE is not obeyed: "));
+    for (name, value) in [
+        ("INBOUND_CONNECT_EXP_BACKOFF_MAX", "20s"),
+        ("INBOUND_HTTP_QUEUE_CAPACITY", "5"),
+        ("INBOUND_HTTP_FAILFAST_TIMEOUT", "5s"),
+        ("DESTINATION_PROFILE_INITIAL_TIMEOUT", "5s"),
+    ] {
+        let said = read(&[(name, value)]).unwrap().unheeded();
+        assert_eq!(said.len(), 1, "{name}: {said:?}");
+    }
 }
