@@ -141,6 +141,11 @@ CNI_RESOURCE_LABEL: Final = "linkerd.io/cni-resource"
 CNI_NAMESPACE: Final = "tulle-cni"
 CNI: Final = "tulle-cni"  # DaemonSet, ServiceAccount, container, and the plugin itself
 REDIRECTED_BY_VARIABLE: Final = "TULLE_REDIRECTED_BY"
+GATE_VOLUME: Final = "tulle-gate"  # keeps applications from starting without their proxy
+GATE_VARIABLE: Final = "TULLE_GATE"
+GATE_DIR: Final = "/var/run/tulle/gate"  # in the proxy's container
+GATE_MOUNT: Final = "/.tulle"  # in the application's; no image has anything there
+GATE_SUB_PATH: Final = "carried/start"
 IS_CONTROL_PLANE_LABEL: Final = "linkerd.io/is-control-plane"
 
 TAP_GROUP: Final = "tap.linkerd.io"

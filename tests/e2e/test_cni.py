@@ -1,7 +1,6 @@
 """Pods redirected by the CNI plugin: no init container, no capability, and none missed unseen."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,7 +115,9 @@ def test_a_rollout_under_load_loses_nothing(plugged: Cluster) -> None:
     assert status["restartCount"] == 0, "the client ends at the first request that fails"
 
 
-def test_a_pod_that_was_missed_says_so(plugged: Cluster, node_pid: int) -> None:
+def test_a_pod_that_was_missed_holds_its_application_and_says_so(
+    plugged: Cluster, node_pid: int
+) -> None:
     manifest = plugged.tulle("install-cni").out
     plugged.kubectl("delete", "-f", "-", "--wait=true", stdin=manifest)
     root = Path(f"/proc/{node_pid}/root")
@@ -129,19 +130,41 @@ def test_a_pod_that_was_missed_says_so(plugged: Cluster, node_pid: int) -> None:
     for name, annotations in (("missed", {}), ("strict", native)):
         plugged.apply(restricted(script_pod(name, NAMESPACE, script, annotations=annotations)))
 
-    def log(name: str, container: str) -> str:
+    def pod(name: str) -> dict[str, Any]:
+        found = plugged.get("pods", "-n", NAMESPACE, "-l", f"app={name}")["items"]
+        return dict(found[0]) if found else {}
+
+    def logs(name: str, container: str) -> str:
         arguments = ("-n", NAMESPACE, "logs", f"deploy/{name}", "-c", container)
         return plugged.kubectl(*arguments, check=False)
 
+    def state(name: str) -> dict[str, Any]:
+        statuses = pod(name).get("status", {}).get("containerStatuses", [])
+        return next((dict(s["state"]) for s in statuses if s["name"] == "script"), {})
+
     for name in ("missed", "strict"):
         plugged.until(
-            lambda name=name: "this pod's traffic is not redirected" in log(name, "tulle-proxy"),
+            lambda name=name: "this pod's traffic is not redirected" in logs(name, "tulle-proxy"),
             f"the proxy of {name} says why it does not start",
             90,
         )
-        (pod,) = plugged.get("pods", "-n", NAMESPACE, "-l", f"app={name}")["items"]
-        conditions = {c["type"]: c["status"] for c in pod["status"]["conditions"]}
+    plugged.until(
+        lambda: state("missed").get("waiting", {}).get("reason") == "CreateContainerConfigError",
+        "the kubelet cannot start the application",
+    )
+    plugged.until(
+        lambda: f"{NAMESPACE}/missed-" in plugged.tulle("check", "--wait", "0s", check=False).out,
+        "check names the pod that is held",
+    )
+    for name in ("missed", "strict"):
+        conditions = {c["type"]: c["status"] for c in pod(name)["status"]["conditions"]}
         assert conditions["Ready"] == "False"
-    assert "ran" not in log("strict", "script"), "after a native sidecar that failed, no app starts"
-    found = plugged.tulle("check", "--wait", "0s", check=False)
-    assert re.search(rf"without it \d+ pods such as {NAMESPACE}/", found.out)
+        assert "waiting" in state(name), "without its proxy no app starts"
+        assert "ran" not in logs(name, "script")
+
+    plugged.kubectl("apply", "-f", "-", stdin=manifest)
+    plugged.rollout("daemonset/tulle-cni", "tulle-cni")
+    held = pod("missed")["metadata"]["name"]
+    plugged.kubectl("-n", NAMESPACE, "delete", "pod", held, "--timeout=60s")
+    plugged.rollout("deployment/missed", NAMESPACE)
+    assert "ran" in logs("missed", "script")

@@ -1,6 +1,7 @@
 """The injected pod: containers, order, environment, volumes, metadata."""
 
 import copy
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from tulle import names
 from tulle.injector.environment import log_filter
 from tulle.injector.settings import Settings, Tracing
 from tulle.injector.sidecar import Owner, inject
+from tulle.install.unmeshing import unmeshed
 
 ENABLED = {"linkerd.io/inject": "enabled"}
 CLASSIC = {**ENABLED, "config.linkerd.io/proxy-enable-native-sidecar": "false"}
@@ -209,6 +211,30 @@ def test_with_a_cni_plugin_a_sidecar_is_native_where_the_pod_ends_or_asks(pod) -
     asked = {**ENABLED, "config.linkerd.io/proxy-enable-native-sidecar": "true"}
     spec = injected(pod, Settings(cni=True), asked)["spec"]
     assert [c["name"] for c in spec["initContainers"]] == ["tulle-proxy"]
+
+
+def test_where_nothing_else_holds_the_application_back_a_gate_does(pod, annotated) -> None:
+    """The kubelet starts the containers after an ordinary one that failed."""
+    plugged = Settings(cni=True)
+    spec = injected(pod, plugged)["spec"]
+    proxy, *others = spec["containers"]
+    (volume,) = [v for v in spec["volumes"] if v["name"] == "tulle-gate"]
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Mi"}
+    assert {"name": "TULLE_GATE", "value": "/var/run/tulle/gate"} in proxy["env"]
+    assert {"name": "tulle-gate", "mountPath": "/var/run/tulle/gate"} in proxy["volumeMounts"]
+    below = {"name": "tulle-gate", "mountPath": "/.tulle", "subPath": "carried/start"}
+    assert others
+    assert all({**below, "readOnly": True} in other["volumeMounts"] for other in others)
+    taken_out, _ = unmeshed({"kind": "Pod", **injected(pod, plugged)})
+    assert taken_out["spec"]["containers"] == pod["spec"]["containers"]
+
+    def has_gate(pod, settings, namespace=ENABLED):
+        return "tulle-gate" in json.dumps(injected(pod, settings, namespace))
+
+    asked = {**ENABLED, "config.linkerd.io/proxy-enable-native-sidecar": "true"}
+    assert not has_gate(pod, plugged, asked), "after a native sidecar nothing starts"
+    assert not has_gate(pod, Settings(), CLASSIC), "nor after an init container"
+    assert not has_gate(annotated({"_proxy-await": "disabled"}), plugged), "nobody is to wait"
 
 
 def test_every_reference_follows_its_definition(pod, settings) -> None:

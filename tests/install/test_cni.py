@@ -59,7 +59,9 @@ def test_its_place_and_folders_can_be_others():
     ]
 
 
-@pytest.mark.parametrize("anchor", ["cni-plugin-ds-exists", "cni-plugin-ready"])
+@pytest.mark.parametrize(
+    "anchor", ["cni-plugin-ds-exists", "cni-plugin-ready", "cni-plugin-missed-no-pod"]
+)
 def test_nothing_is_said_where_nothing_relies_on_it(anchor):
     with pytest.raises(Skipped):
         judged(anchor, facts())
@@ -78,3 +80,34 @@ def test_every_node_must_have_it():
     judged("cni-plugin-ready", facts([daemon_set(3)]))
     with pytest.raises(Failed, match="ready on 2 of 3 nodes"):
         judged("cni-plugin-ready", facts([daemon_set(2)]))
+
+
+def waiting_pod(seconds, state):
+    """A pod of the plugin's that has been on its node for so long, its app in such a state."""
+    started = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds)
+    statuses = [
+        {"name": names.PROXY_CONTAINER, "state": {"waiting": {"reason": "PodInitializing"}}},
+        {"name": "app", "state": state},
+    ]
+    return {
+        "metadata": {
+            "name": "web",
+            "namespace": "shop",
+            "annotations": {names.REDIRECT_ANNOTATION: "--x"},
+        },
+        "spec": {"nodeName": "blue"},
+        "status": {
+            "phase": "Pending",
+            "startTime": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "containerStatuses": statuses,
+        },
+    }
+
+
+def test_an_application_that_is_held_is_named_with_its_node():
+    anchor = "cni-plugin-missed-no-pod"
+    waiting = {"waiting": {"reason": "ContainerCreating"}}
+    with pytest.raises(Failed, match="shop/web on blue; either the plugin did not see"):
+        judged(anchor, facts(pods=[waiting_pod(60, waiting)]))
+    judged(anchor, facts(pods=[waiting_pod(5, waiting)]))
+    judged(anchor, facts(pods=[waiting_pod(60, {"running": {}})]))

@@ -2,6 +2,7 @@
 //! folder, then becomes the proxy. The formats are those that linkerd2-proxy reads: PKCS#8 and
 //! PKCS#10, both DER, in `key.p8` and `csr.der`.
 
+use crate::gate::{self, GateError};
 use crate::witness;
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType,
@@ -29,6 +30,8 @@ const COMMON_NAME_LIMIT: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
+    #[error(transparent)]
+    Gate(#[from] GateError),
     #[error("{0} is not set; the injector sets it, so this container was not made by it")]
     Unset(&'static str),
     #[error("{NAME} is `{0}`, which is not a DNS name")]
@@ -48,6 +51,7 @@ pub enum EntryError {
 
 /// Returns only if the program could not be started.
 pub fn run(program: &[OsString]) -> Result<Infallible, EntryError> {
+    gate::close()?;
     if let Ok(plugin) = variable(PLUGIN)
         && !witness::is_shown()
     {

@@ -7,6 +7,7 @@ mod args;
 mod cni;
 mod end;
 mod entry;
+mod gate;
 mod log;
 mod ready;
 mod rules;
@@ -23,6 +24,8 @@ enum Error {
     Apply(#[from] apply::ApplyError),
     #[error(transparent)]
     Entry(#[from] entry::EntryError),
+    #[error(transparent)]
+    Gate(#[from] gate::GateError),
     #[error(transparent)]
     Ready(#[from] ready::NotReady),
     #[error(transparent)]
@@ -57,7 +60,10 @@ fn run() -> Result<(), Error> {
         Command::Version => println!("tulle-init {}", env!("CARGO_PKG_VERSION")),
         Command::Iptables(options) => apply::redirect(&options)?,
         Command::Run(program) => match entry::run(&program)? {},
-        Command::Await { port, timeout } => ready::wait(port, timeout)?,
+        Command::Await { port, timeout } => {
+            ready::wait(port, timeout)?;
+            gate::open()?;
+        }
         Command::AwaitEnd { address, ports } => end::wait(address, &ports),
         Command::Sleep(duration) => std::thread::sleep(duration),
         Command::InstallPlugin(folders) => cni::installer::install(&folders)?,

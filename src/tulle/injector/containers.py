@@ -20,7 +20,7 @@ def proxy(settings: Settings, *, component: str | None, inbound_ports: str, nati
         "imagePullPolicy": settings.image_pull_policy,
         "env": [
             *environment.variables(settings, component=component, inbound_ports=inbound_ports),
-            *_expectation(settings),
+            *_expectation(settings, native),
         ],
         "ports": [
             {"containerPort": settings.inbound_port, "name": names.PROXY_PORT_NAME},
@@ -35,18 +35,42 @@ def proxy(settings: Settings, *, component: str | None, inbound_ports: str, nati
         "securityContext": _unprivileged(settings),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "lifecycle": _lifecycle(settings, "" if native or component else inbound_ports),
-        "volumeMounts": _mounts(settings),
+        "volumeMounts": _mounts(settings, native),
     }
     if native:
         container["restartPolicy"] = "Always"
     return {key: value for key, value in container.items() if value != {}}
 
 
-def _expectation(settings: Settings) -> list[Json]:
+def _expectation(settings: Settings, native: bool) -> list[Json]:
     """The entry program refuses to start in a pod that the CNI plugin missed."""
-    if not settings.cni:
-        return []
-    return [{"name": names.REDIRECTED_BY_VARIABLE, "value": names.CNI}]
+    found = []
+    if settings.cni:
+        found.append({"name": names.REDIRECTED_BY_VARIABLE, "value": names.CNI})
+    if is_gated(settings, native):
+        found.append({"name": names.GATE_VARIABLE, "value": names.GATE_DIR})
+    return found
+
+
+def is_gated(settings: Settings, native: bool) -> bool:
+    """Whether the application's containers are kept from starting without their proxy.
+
+    After a native sidecar or an init container that failed, the kubelet starts nothing. It does so
+    after an ordinary container, where traffic that no plugin redirects would leave in plain.
+    """
+    return settings.cni and settings.await_proxy and not native
+
+
+def gated(container: Json) -> Json:
+    """A container of the application that cannot be created while the gate is closed."""
+    mount = {
+        "name": names.GATE_VOLUME,
+        "mountPath": names.GATE_MOUNT,
+        "subPath": names.GATE_SUB_PATH,
+        "readOnly": True,
+    }
+    kept = [m for m in container.get("volumeMounts") or [] if m.get("name") != names.GATE_VOLUME]
+    return {**container, "volumeMounts": [*kept, mount]}
 
 
 def _probe(settings: Settings, path: str, initial_delay_seconds: int) -> Json:
@@ -109,7 +133,7 @@ def _resources(settings: Settings) -> Json:
     return {key: part for key, part in found.items() if part}
 
 
-def _mounts(settings: Settings) -> list[Json]:
+def _mounts(settings: Settings, native: bool) -> list[Json]:
     mounts: list[Json] = [
         {"name": names.IDENTITY_VOLUME, "mountPath": names.IDENTITY_DIR},
         {"name": names.TOKEN_VOLUME, "mountPath": names.TOKEN_DIR, "readOnly": True},
@@ -117,6 +141,8 @@ def _mounts(settings: Settings) -> list[Json]:
     if settings.tracing is not None:
         mount = {"name": names.PODINFO_VOLUME, "mountPath": names.PODINFO_DIR, "readOnly": True}
         mounts.append(mount)
+    if is_gated(settings, native):
+        mounts.append({"name": names.GATE_VOLUME, "mountPath": names.GATE_DIR})
     return mounts
 
 
@@ -193,7 +219,7 @@ def debug(settings: Settings) -> Json:
     return container
 
 
-def volumes(settings: Settings) -> list[Json]:
+def volumes(settings: Settings, native: bool) -> list[Json]:
     token = {
         "path": names.TOKEN_FILE,
         "expirationSeconds": TOKEN_LIFETIME_SECONDS,
@@ -205,6 +231,9 @@ def volumes(settings: Settings) -> list[Json]:
     ]
     if not settings.cni:
         found.append({"name": names.XTABLES_VOLUME, "emptyDir": {}})
+    if is_gated(settings, native):
+        gate = {"medium": "Memory", "sizeLimit": "1Mi"}
+        found.append({"name": names.GATE_VOLUME, "emptyDir": gate})
     if settings.tracing is not None:
         items = [
             {"path": part, "fieldRef": {"fieldPath": f"metadata.{part}"}}

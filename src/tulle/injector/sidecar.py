@@ -162,13 +162,15 @@ def _add_containers(spec: Json, settings: Settings, component: str | None) -> No
         spec["initContainers"] = [*started_before, *existing]
     else:  # other init containers run without a proxy, so the redirect is set after them
         spec["initContainers"] = [*existing, *started_before]
+        if containers.is_gated(settings, native):
+            ordinary = [containers.gated(container) for container in ordinary]
         ordinary = [sidecar, *ordinary]
         if not spec["initContainers"]:
             del spec["initContainers"]
     if settings.debug:
         ordinary.append(containers.debug(settings))
     spec["containers"] = ordinary
-    ours = containers.volumes(settings)
+    ours = containers.volumes(settings, native)
     taken = {volume["name"] for volume in ours}
     kept = [v for v in spec.get("volumes") or [] if v.get("name") not in taken]
     spec["volumes"] = [*kept, *ours]

@@ -10,7 +10,13 @@ Json = dict[str, Any]
 
 CONTAINERS = {names.PROXY_CONTAINER, names.INIT_CONTAINER, names.DEBUG_CONTAINER}
 CONTAINERS |= {"linkerd-proxy", "linkerd-init", "linkerd-network-validator", "linkerd-debug"}
-VOLUMES = {names.IDENTITY_VOLUME, names.TOKEN_VOLUME, names.XTABLES_VOLUME}
+VOLUMES = {
+    names.IDENTITY_VOLUME,
+    names.TOKEN_VOLUME,
+    names.XTABLES_VOLUME,
+    names.GATE_VOLUME,
+    names.PODINFO_VOLUME,
+}
 VOLUMES |= {
     "linkerd-identity-end-entity",
     "linkerd-identity-token",
@@ -37,12 +43,23 @@ def _strip_containers(spec: Json) -> None:
     for key in ("containers", "initContainers"):
         if key in spec:
             spec[key] = [item for item in spec[key] or [] if item.get("name") not in CONTAINERS]
+        for container in spec.get(key) or []:
+            _strip_gate(container)
     if not spec.get("initContainers"):
         spec.pop("initContainers", None)
     if "volumes" in spec:
         spec["volumes"] = [item for item in spec["volumes"] or [] if item["name"] not in VOLUMES]
         if not spec["volumes"]:
             del spec["volumes"]
+
+
+def _strip_gate(container: Json) -> None:
+    mounts = container.get("volumeMounts")
+    if not mounts:
+        return
+    container["volumeMounts"] = [m for m in mounts if m.get("name") != names.GATE_VOLUME]
+    if not container["volumeMounts"]:
+        del container["volumeMounts"]
 
 
 def _strip_marks(item: Json) -> None:
