@@ -11,7 +11,7 @@ import yaml
 from google.protobuf.json_format import ParseDict
 
 from tulle.proto import tap_pb2, viz_tap_pb2
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.viz.tap.wire import framed
 
 
@@ -81,14 +81,14 @@ class TapApi:
         if scope["method"] == "GET":
             found = self.objects.get(scope["path"])
             content = json.dumps(found or {}).encode()
-            await admin.respond(send, 404 if found is None else 200, content, "application/json")
+            await asgi.respond(send, 404 if found is None else 200, content, "application/json")
             return
         request = viz_tap_pb2.TapRequest.FromString((await receive())["body"])
         self.asked.append((scope["path"], request))
         self.is_asked.set()
         if self.refusal:
             status, text = self.refusal
-            await admin.respond(send, status, text.encode(), "application/json")
+            await asgi.respond(send, status, text.encode(), "application/json")
             return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         gone = asyncio.ensure_future(receive())
@@ -121,7 +121,7 @@ async def serving(folder: Path) -> AsyncIterator[TapApi]:
     }
     served.kubeconfig.write_text(yaml.safe_dump(config))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(admin.serve_http(served, listener, stop))
+        tasks.create_task(asgi.serve(served, listener, stop))
         try:
             yield served
         finally:

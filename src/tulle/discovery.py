@@ -50,7 +50,7 @@ from tulle.policy.authorize import DEFAULT_POLICIES
 from tulle.policy.service import Inbound, Outbound
 from tulle.policy.status_writer import StatusWriter
 from tulle.policy.validate import Validator
-from tulle.serve import admin, logs
+from tulle.serve import admin, asgi, logs
 from tulle.serve.certs import CertificateError, ServingCertificate
 from tulle.serve.grpc import GrpcServer
 from tulle.serve.renewal import VALIDATING_WEBHOOKS, Renewal, Served
@@ -159,7 +159,7 @@ async def _serve_when_known(
             listener = admin.listen(options.validator_addr)
             ports["validator"] = listener.getsockname()[1]
             tasks.create_task(certificate.follow(stop))
-            served = admin.serve_http(Validator(views), listener, stop, tls=certificate.context)
+            served = asgi.serve(Validator(views), listener, stop, tls=certificate.context)
             tasks.create_task(served)
         log.info("serving", **ports)
         tasks.create_task(destination.serve(stop))
@@ -195,9 +195,7 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         log.info("starting", admin=listener.getsockname()[1])
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(follower.follow())
-            tasks.create_task(
-                admin.serve_http(admin.application(follower.not_ready), listener, stop)
-            )
+            tasks.create_task(admin.serve(follower.not_ready, listener, stop))
             if space := options.renew_certificate_in:
                 tasks.create_task(Renewal(client, certificate_served(space)).follow(stop))
             writer = _status_writer(options, client, views, follower)

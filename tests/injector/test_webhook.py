@@ -15,7 +15,7 @@ from tulle.injector.source import Source
 from tulle.injector.webhook import Webhook
 from tulle.k8s.client import NotFound, Unreachable
 from tulle.k8s.events import Recorder
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.serve.certs import ServingCertificate
 
 ENABLED = {"linkerd.io/inject": "enabled"}
@@ -116,7 +116,7 @@ async def served(tmp_path, write_serving_pair):
         recording = tasks.create_task(events.run(lambda error: None))
         for follower in (source, certificate):
             tasks.create_task(follower.follow(stop))
-        tasks.create_task(admin.serve_http(app, listener, stop, tls=certificate.context))
+        tasks.create_task(asgi.serve(app, listener, stop, tls=certificate.context))
         yield Served(api, listener.getsockname()[1], tmp_path / "tls")
         stop.set()
         recording.cancel()

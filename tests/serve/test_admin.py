@@ -18,7 +18,7 @@ async def running(not_ready):
         asyncio.TaskGroup() as tasks,
         httpx.AsyncClient(base_url=f"http://{host}:{port}") as c,
     ):
-        tasks.create_task(admin.serve_http(admin.application(not_ready), listener, stop))
+        tasks.create_task(admin.serve(not_ready, listener, stop))
         yield c
         stop.set()
 
@@ -54,3 +54,26 @@ def test_addresses(text, address):
 def test_an_address_without_a_port_is_refused():
     with pytest.raises(ValueError, match="give \\[HOST\\]:PORT"):
         admin.split_address("localhost")
+
+
+async def test_a_connection_is_kept_and_ends_with_the_component():
+    async with running(lambda: None) as client:
+        reached = []
+        for path in ("/ping", "/live"):
+            answer = await client.get(path)
+            stream = answer.extensions["network_stream"]
+            reached.append(stream.get_extra_info("client_addr"))
+        assert reached[0] == reached[1]
+        head = await client.head("/ping")
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "5")
+
+
+async def test_what_is_no_http_is_refused_and_the_connection_closed():
+    stop, listener = asyncio.Event(), admin.listen("127.0.0.1:0")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(admin.serve(lambda: None, listener, stop))
+        reader, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+        writer.write(b"nonsense\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        stop.set()

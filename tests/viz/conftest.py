@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tulle.k8s.client import NotFound
 from tulle.k8s.store import Store
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.viz import pods
 from tulle.viz.api import Api
 from tulle.viz.inventory import Inventory
@@ -166,7 +166,7 @@ async def api_port(inventory, prometheus):
     listener, stop = admin.listen("127.0.0.1:0"), asyncio.Event()
     served = Api(inventory, prometheus, "cluster.local")
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(admin.serve_http(served, listener, stop))
+        tasks.create_task(asgi.serve(served, listener, stop))
         yield listener.getsockname()[1]
         stop.set()
 

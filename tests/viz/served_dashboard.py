@@ -6,7 +6,7 @@ import contextlib
 import httpx
 from shop import Shop
 
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.viz.web.app import Dashboard, host_pattern
 from tulle.viz.web.assets import Assets
 from tulle.viz.web.collector import Collector
@@ -60,6 +60,6 @@ async def serving(found):
         found.sources, host_pattern("tulle-viz", "cluster.local"), Assets(found.folder)
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(admin.serve_http(dashboard, front, stop))
+        tasks.create_task(asgi.serve(dashboard, front, stop))
         yield found
         stop.set()

@@ -22,7 +22,7 @@ from tulle.k8s.client import Client, Unauthorized
 from tulle.k8s.kubeconfig import Access
 from tulle.k8s.store import Store
 from tulle.proto import tap_pb2, tap_pb2_grpc
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.serve.peers import PeerProtocol, asks_for_certificates
 from tulle.viz.tap import client as tap_client
 from tulle.viz.tap.access import FrontProxy
@@ -186,7 +186,7 @@ async def served(tmp_path):
     found = Served(tmp_path, proxy, rbac, authority, front, listener.getsockname()[1])
     async with asyncio.TaskGroup() as tasks:
         app = TapApi(rbac, front_proxy, pods, around)
-        tasks.create_task(admin.serve_http(app, listener, stop, tls=context, protocol=PeerProtocol))
+        tasks.create_task(asgi.serve(app, listener, stop, tls=context, protocol=PeerProtocol))
         yield found
         stop.set()
     await server.stop(None)

@@ -15,7 +15,7 @@ from served_dashboard import Served, serving
 
 from tulle.k8s.client import Client
 from tulle.k8s.kubeconfig import Access
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.viz.web.http import LONGEST_BODY
 from tulle.viz.web.profile_rules import TEMPLATE, judged
 
@@ -38,7 +38,7 @@ class ApiServer:
         self.tokens.append((scope["method"], token))
         body = (await receive()).get("body", b"")
         status, content = self._answer(scope, token, json.loads(body) if body else None)
-        await admin.respond(send, status, json.dumps(content).encode(), "application/json")
+        await asgi.respond(send, status, json.dumps(content).encode(), "application/json")
 
     def _answer(self, scope, token, body):
         method, path = scope["method"], scope["path"]
@@ -67,7 +67,7 @@ class ApiServer:
 async def api_server():
     served, listener, stop = ApiServer(), admin.listen("127.0.0.1:0"), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(admin.serve_http(served, listener, stop))
+        tasks.create_task(asgi.serve(served, listener, stop))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with Client(Access(address, token=OWN)) as client:
             yield served, client

@@ -2,7 +2,7 @@
 
 import json
 
-from tulle.serve.admin import respond
+from tulle.serve.asgi import respond
 
 TOKEN = "of-the-user"
 PREFIX = "/apis/linkerd.io/v1alpha2/namespaces/shop/serviceprofiles"

@@ -10,7 +10,7 @@ from shop import Shop
 
 from tulle.k8s.client import Client
 from tulle.k8s.kubeconfig import Access
-from tulle.serve import admin
+from tulle.serve import admin, asgi
 from tulle.viz.web.app import Dashboard, host_pattern
 from tulle.viz.web.assets import Assets
 from tulle.viz.web.collector import Collector
@@ -139,8 +139,8 @@ class Site:
                 await self._remember(sources)
             dashboard = Dashboard(sources, HOSTS, Assets(STATIC))
             if self._kube is not None:
-                tasks.create_task(admin.serve_http(self._kube, behind, self._stop))
-            tasks.create_task(admin.serve_http(dashboard, listener, self._stop))
+                tasks.create_task(asgi.serve(self._kube, behind, self._stop))
+            tasks.create_task(asgi.serve(dashboard, listener, self._stop))
             self._is_up.set_result(f"http://localhost:{listener.getsockname()[1]}")
         behind.close()
 

@@ -80,8 +80,7 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             recording = tasks.create_task(events.run(_lost))
             tasks.create_task(authority.follow(stop))
-            admin_app = admin.application(authority.not_ready)
-            tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
+            tasks.create_task(admin.serve(authority.not_ready, admin_listener, stop))
             await server.serve(stop)
             recording.cancel()
 

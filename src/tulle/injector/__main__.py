@@ -19,7 +19,7 @@ from tulle.injector.webhook import Webhook
 from tulle.k8s.client import ApiError, Client, Unreachable
 from tulle.k8s.events import Recorder
 from tulle.k8s.kubeconfig import KubeconfigError
-from tulle.serve import admin, logs
+from tulle.serve import admin, asgi, logs
 from tulle.serve.certs import CertificateError, ServingCertificate
 from tulle.serve.renewal import WEBHOOKS, Renewal, Served
 
@@ -69,9 +69,8 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             tasks.create_task(certificate.follow(stop))
             if space := options.renew_certificate_in:
                 tasks.create_task(Renewal(api, certificate_served(space)).follow(stop))
-            admin_app = admin.application(lambda: None)
-            tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
-            await admin.serve_http(webhook, listener, stop, tls=certificate.context)
+            tasks.create_task(admin.serve(lambda: None, admin_listener, stop))
+            await asgi.serve(webhook, listener, stop, tls=certificate.context)
             recording.cancel()
 
 

@@ -11,7 +11,7 @@ from tulle.injector.source import Source
 from tulle.k8s.client import ApiError, Json, Unreachable
 from tulle.k8s.events import Recorder, Subject
 from tulle.serve import review
-from tulle.serve.admin import Message, Receive, Send, respond
+from tulle.serve.asgi import Message, Receive, Send, respond
 from tulle.serve.logs import Log
 
 log = Log("injector")

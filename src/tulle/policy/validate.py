@@ -12,7 +12,7 @@ from tulle.index.views import Views
 from tulle.policy import validate_policies, validate_profiles, validate_routes
 from tulle.routes import GATEWAY_GROUP, POLICY_GROUP
 from tulle.serve import review
-from tulle.serve.admin import Message, Receive, Send, respond
+from tulle.serve.asgi import Message, Receive, Send, respond
 from tulle.serve.logs import Log
 
 Json = dict[str, Any]

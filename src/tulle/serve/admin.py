@@ -1,64 +1,24 @@
-"""The admin port of a component: /ping, /live, /ready and /metrics; and uvicorn run as a task."""
+"""The admin port of a component: /ping, /live, /ready and /metrics.
+
+On h11 alone: identity serves nothing else by HTTP, and a web server would be a tenth of its memory.
+"""
 
 import asyncio
 import contextlib
 import socket
-import ssl
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
-import uvicorn
+import h11
 
 from tulle.serve.metrics import exposition
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
 Reason = Callable[[], str | None]
+Answer = tuple[int, str, bytes]
 
 TEXT = "text/plain; charset=utf-8"
-
-
-async def respond(send: Send, status: int, body: bytes, content_type: str = TEXT) -> None:
-    headers = [
-        (b"content-type", content_type.encode()),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def application(not_ready: Reason) -> Application:
-    """`not_ready` says why the component cannot serve yet, or None when it can."""
-
-    async def admin(scope: Message, _receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if scope["method"] not in ("GET", "HEAD"):
-            await respond(send, 405, b"method not allowed\n")
-        elif path == "/ping":
-            await respond(send, 200, b"pong\n")
-        elif path == "/live":
-            await respond(send, 200, b"live\n")
-        elif path == "/ready":
-            reason = not_ready()
-            text = "ready" if reason is None else f"not ready: {reason}"
-            await respond(send, 200 if reason is None else 503, f"{text}\n".encode())
-        elif path == "/metrics":
-            content_type, body = exposition()
-            await respond(send, 200, body, content_type)
-        else:
-            await respond(send, 404, b"not found\n")
-
-    return admin
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the component, which stops its servers in an order of its own."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+# A client that asks nothing for so long is no scraper and no kubelet.
+IDLE_SECONDS = 90.0
+CHUNK = 16 * 1024
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -81,36 +41,93 @@ def listen(address: str) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=1024)
 
 
-async def serve_http(
-    app: Application,
-    listener: socket.socket,
-    stop: asyncio.Event,
-    *,
-    tls: ssl.SSLContext | None = None,
-    protocol: Any = "h11",
-) -> None:
-    """Serve an ASGI application until `stop` is set; answers in flight get five seconds."""
-    config = uvicorn.Config(
-        app,
-        http=protocol,
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    config.load()
-    if tls is not None:
-        config.ssl = tls
-    server = _Server(config)
+async def serve(not_ready: Reason, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Answer until `stop` is set; `not_ready` says why the component cannot serve yet, if so."""
+    open_writers: set[asyncio.StreamWriter] = set()
 
-    async def end() -> None:
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_writers.add(writer)
+        try:
+            await _converse(not_ready, reader, writer)
+        finally:
+            open_writers.discard(writer)
+            writer.close()
+
+    server = await asyncio.start_server(accepted, sock=listener)
+    try:
         await stop.wait()
-        server.should_exit = True
+    finally:
+        server.close()
+        for writer in open_writers:
+            writer.close()
 
-    async with asyncio.TaskGroup() as tasks:
-        ender = tasks.create_task(end())
-        await server.serve(sockets=[listener])
-        ender.cancel()
+
+async def _converse(
+    not_ready: Reason, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    connection = h11.Connection(h11.SERVER)
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    request = await _request(connection, reader)
+            except h11.RemoteProtocolError as error:
+                answer = (error.error_status_hint, TEXT, f"{error}\n".encode())
+                await _send(connection, writer, answer, has_body=True)
+                return
+            if request is None:
+                return
+            method, path = request
+            await _send(connection, writer, _answer(not_ready, method, path), method != "HEAD")
+            if connection.our_state is not h11.DONE:
+                return
+            connection.start_next_cycle()
+
+
+async def _request(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> tuple[str, str] | None:
+    """Method and path of the next request, once all of it has come; None: there is none."""
+    found = None
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(CHUNK))
+        elif isinstance(event, h11.Request):
+            target = event.target.decode("ascii").partition("?")[0]
+            found = event.method.decode("ascii"), target
+        elif isinstance(event, h11.EndOfMessage):
+            return found
+        elif not isinstance(event, h11.Data):
+            return None
+
+
+async def _send(
+    connection: h11.Connection, writer: asyncio.StreamWriter, answer: Answer, has_body: bool
+) -> None:
+    status, content_type, body = answer
+    headers = [("content-type", content_type), ("content-length", str(len(body)))]
+    parts = [connection.send(h11.Response(status_code=status, headers=headers))]
+    if has_body:
+        parts.append(connection.send(h11.Data(data=body)))
+    parts.append(connection.send(h11.EndOfMessage()))
+    writer.write(b"".join(part for part in parts if part))
+    await writer.drain()
+
+
+def _answer(not_ready: Reason, method: str, path: str) -> Answer:
+    if method not in ("GET", "HEAD"):
+        return 405, TEXT, b"method not allowed\n"
+    if path == "/ping":
+        return 200, TEXT, b"pong\n"
+    if path == "/live":
+        return 200, TEXT, b"live\n"
+    if path == "/ready":
+        reason = not_ready()
+        if reason is None:
+            return 200, TEXT, b"ready\n"
+        return 503, TEXT, f"not ready: {reason}\n".encode()
+    if path == "/metrics":
+        content_type, body = exposition()
+        return 200, content_type, body
+    return 404, TEXT, b"not found\n"

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tulle.serve.admin import Receive
+from tulle.serve.asgi import Receive
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from tulle import durations
 from tulle.k8s.client import ApiError, Unreachable
-from tulle.serve.admin import Message, Receive, Send, respond
+from tulle.serve.asgi import Message, Receive, Send, respond
 from tulle.serve.logs import Log
 from tulle.viz import inbound, outbound, routes
 from tulle.viz.dashboard_api import DashboardApi, moment

@@ -15,7 +15,7 @@ from tulle.k8s.client import ApiError, Client, Unreachable
 from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.k8s.store import Store
 from tulle.k8s.watch import Watch
-from tulle.serve import admin, logs
+from tulle.serve import admin, asgi, logs
 from tulle.serve.grpc import GrpcServer
 from tulle.viz.api import Api
 from tulle.viz.grpc_api import handler
@@ -54,14 +54,15 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
         ports = [held.getsockname()[1] for held in (listener, admin_listener)]
         url = options.prometheus_url
         log.info("serving", http=ports[0], grpc=grpc.port, admin=ports[1], prometheus=url)
-        not_ready = admin.application(
-            lambda: None if watch.settled.is_set() else "pods were not listed yet"
-        )
+
+        def not_ready() -> str | None:
+            return None if watch.settled.is_set() else "pods were not listed yet"
+
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch.follow())
-            tasks.create_task(admin.serve_http(not_ready, admin_listener, stop))
+            tasks.create_task(admin.serve(not_ready, admin_listener, stop))
             tasks.create_task(grpc.serve(stop))
-            await admin.serve_http(api, listener, stop)
+            await asgi.serve(api, listener, stop)
             watching.cancel()
 
 

@@ -17,8 +17,8 @@ from tulle import names
 from tulle.injector.patch import difference
 from tulle.k8s.client import ApiError, Client, Json, Unreachable
 from tulle.k8s.kubeconfig import KubeconfigError
-from tulle.serve import admin, logs
-from tulle.serve.admin import Message, Receive, Send, respond
+from tulle.serve import admin, asgi, logs
+from tulle.serve.asgi import Message, Receive, Send, respond
 from tulle.serve.certs import CertificateError, ServingCertificate
 from tulle.serve.renewal import WEBHOOKS, Renewal, Served
 
@@ -153,9 +153,8 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             tasks.create_task(certificate.follow(stop))
             if space := options.renew_certificate_in:
                 tasks.create_task(Renewal(api, certificate_served(space)).follow(stop))
-            admin_app = admin.application(lambda: None)
-            tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
-            await admin.serve_http(webhook, listener, stop, tls=certificate.context)
+            tasks.create_task(admin.serve(lambda: None, admin_listener, stop))
+            await asgi.serve(webhook, listener, stop, tls=certificate.context)
 
 
 def certificate_served(namespace: str) -> Served:

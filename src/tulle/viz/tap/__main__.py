@@ -16,7 +16,7 @@ from tulle.k8s.client import ApiError, Client, Unreachable
 from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.k8s.store import Store
 from tulle.k8s.watch import Watch
-from tulle.serve import admin, logs
+from tulle.serve import admin, asgi, logs
 from tulle.serve.certs import CertificateError, ServingCertificate
 from tulle.serve.peers import PeerProtocol, asks_for_certificates
 from tulle.serve.renewal import API_SERVICES, Renewal, Served
@@ -86,13 +86,12 @@ async def serve(options: argparse.Namespace, stop: asyncio.Event) -> None:
             if space := options.renew_certificate_in:
                 tasks.create_task(Renewal(api, certificate_served(space)).follow(stop))
             tasks.create_task(_follow_front_proxy(api, tap, certificate.context, stop))
-            admin_app = admin.application(
-                lambda: None if watch.settled.is_set() else "pods are not listed yet"
-            )
-            tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
-            await admin.serve_http(
-                tap, listener, stop, tls=certificate.context, protocol=PeerProtocol
-            )
+
+            def not_ready() -> str | None:
+                return None if watch.settled.is_set() else "pods are not listed yet"
+
+            tasks.create_task(admin.serve(not_ready, admin_listener, stop))
+            await asgi.serve(tap, listener, stop, tls=certificate.context, protocol=PeerProtocol)
             watching.cancel()
 
 

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from tulle.k8s.client import ApiError, Json, Unreachable
 from tulle.proto import viz_tap_pb2
-from tulle.serve.admin import Message, Receive, Send, respond
+from tulle.serve.asgi import Message, Receive, Send, respond
 from tulle.serve.logs import Log
 from tulle.viz.tap import discovery, wire
 from tulle.viz.tap.access import FrontProxy, NotAllowed, NotTheApiServer, authorize

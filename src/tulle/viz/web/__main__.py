@@ -19,7 +19,7 @@ from tulle.k8s.client import Client
 from tulle.k8s.kubeconfig import KubeconfigError
 from tulle.k8s.store import Store
 from tulle.k8s.watch import Watch
-from tulle.serve import admin, logs
+from tulle.serve import admin, asgi, logs
 from tulle.viz.web import store as history
 from tulle.viz.web.app import Dashboard, host_pattern
 from tulle.viz.web.collector import Collector
@@ -97,9 +97,8 @@ async def _serve(
         background = [tasks.create_task(watch.follow()) for watch in watches]
         background.append(tasks.create_task(_when_listed(watches, sources.journal)))
         background.append(tasks.create_task(collector.follow()))
-        admin_app = admin.application(lambda: None)
-        tasks.create_task(admin.serve_http(admin_app, admin_listener, stop))
-        await admin.serve_http(dashboard, listener, stop)
+        tasks.create_task(admin.serve(lambda: None, admin_listener, stop))
+        await asgi.serve(dashboard, listener, stop)
         for task in background:
             task.cancel()
 

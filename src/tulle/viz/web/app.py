@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from tulle import durations, names
-from tulle.serve.admin import Message, Receive, Send
+from tulle.serve.asgi import Message, Receive, Send
 from tulle.viz.kinds import KINDS
 from tulle.viz.stat import CLASSIFICATION
 from tulle.viz.web import charts, live

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tulle.serve.admin import Message
+from tulle.serve.asgi import Message
 from tulle.viz.web.http import Answer, Refused, header
 
 STATIC = Path(__file__).with_name("static")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tulle import durations
-from tulle.serve.admin import Message, Receive
+from tulle.serve.asgi import Message, Receive
 from tulle.viz.kinds import KINDS
 
 Json = dict[str, Any]

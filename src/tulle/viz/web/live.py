@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tulle.k8s.client import ApiError, Client, Unreachable
-from tulle.serve.admin import Receive, Send
+from tulle.serve.asgi import Receive, Send
 from tulle.viz.tap import client as tap_client
 from tulle.viz.tap.filters import Filters, request
 from tulle.viz.tap.lines import as_json
