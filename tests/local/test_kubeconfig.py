@@ -91,6 +91,23 @@ def test_leaving_twice_is_harmless(config: Path, state: Path) -> None:
     assert kubeconfig.leave(state, "tulle-local") is None
 
 
+def test_the_cluster_s_own_file_is_never_taken_away(
+    config: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = state / "pki" / "admin.kubeconfig"
+    own.parent.mkdir()
+    own.write_text(yaml.safe_dump(document("tulle-local")))
+    kubeconfig.enter(state, document("tulle-local"))
+    monkeypatch.setenv("KUBECONFIG", str(own))
+    kubeconfig.enter(state, document("tulle-local"))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    kubeconfig.enter(state, document("tulle-local"))
+    assert names(own) == names(config) == ["tulle-local"]
+    kubeconfig.leave(state, "tulle-local")
+    assert names(own) == ["tulle-local"]
+    assert not config.exists()
+
+
 def test_of_several_files_the_first_that_exists_is_written(tmp_path: Path) -> None:
     there = tmp_path / "b"
     there.touch()

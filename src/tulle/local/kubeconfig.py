@@ -60,8 +60,13 @@ def target(environment: Mapping[str, str], home: Path) -> Path:
 
 
 def enter(directory: Path, ours: Document) -> Merged:
-    """Merge into the caller's file and remember, in the cluster's state, what was current."""
+    """Merge into the caller's file and remember, in the cluster's state, what was current.
+
+    The cluster's own file, where $KUBECONFIG names that, has the context and stays as it is.
+    """
     path = target(os.environ, caller_home())
+    if directory.resolve() in path.resolve().parents:
+        return Merged(path, None)
     existing = _read(path)
     name = ours["current-context"]
     before = existing.get("current-context") or None
