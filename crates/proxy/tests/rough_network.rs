@@ -177,3 +177,64 @@ async fn a_reset_ends_what_it_hits_and_nothing_else() {
         outcome.requests
     );
 }
+
+/// No FIN, no reset: the server's pod says nothing more, to one client that waits and one that goes on.
+#[tokio::test]
+#[ignore = "needs root: network namespaces"]
+async fn a_peer_that_vanishes_is_given_up() {
+    let node = Node::new("vanish", 9);
+    let (pod, server_pod) = (node.pod(2), node.pod(3));
+    pod.redirect();
+    let _opaque = echo::tcp_on(server_pod.application(OPAQUE_PORT));
+    let plane = ControlPlane::start().await;
+    let bytes = plane.service(STORE, store());
+    plane.outbound(store(), policies::opaque(STORE));
+    bytes.add(Endpoint::plain(server_pod.address(OPAQUE_PORT)));
+    let limits = [
+        ("OUTBOUND_CONNECT_KEEPALIVE", "1s"),
+        ("OUTBOUND_CONNECT_USER_TIMEOUT", "2s"),
+    ];
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_tulle-proxy"));
+    let proxy = PodProxy::start(&plane, &pod, &program, CLIENT, &limits).await;
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let (vanish, vanished) = tokio::sync::oneshot::channel();
+    let talk = pod.run(move || async move {
+        let mut streams = [connected().await, connected().await];
+        tell.send(()).expect("the test waits");
+        vanished.await.expect("the test goes on");
+        let _ = streams[1].write_all(b"more").await;
+        let mut ends = Vec::new();
+        for stream in &mut streams {
+            ends.push(timeout(PATIENCE, stream.read(&mut [0; 8])).await);
+        }
+        ends
+    });
+    let cut = async {
+        told.await.expect("both are connected");
+        for rule in ["-I INPUT -i eth0 -j DROP", "-I OUTPUT -o eth0 -j DROP"] {
+            server_pod.iptables(rule);
+        }
+        vanish.send(()).expect("the client waits");
+    };
+    let (ends, ()) = tokio::join!(talk, cut);
+    for end in ends {
+        let end = end.expect("it is given up");
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
+    let open = ["peer=\"dst\"", "direction=\"outbound\""];
+    let left = proxy.metric(&pod, "tcp_open_connections", &open).await;
+    assert_eq!(left, 0.0, "a connection is left behind");
+}
+
+/// Longer than keepalive and user time-out, far shorter than what the kernel waits by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn connected() -> TcpStream {
+    let mut stream = TcpStream::connect(store())
+        .await
+        .expect("the proxy listens");
+    stream.write_all(b"\0x").await.expect("it is open");
+    let mut echoed = [0; 2];
+    stream.read_exact(&mut echoed).await.expect("it is echoed");
+    stream
+}

@@ -278,3 +278,24 @@ async fn without_endpoints_requests_fail_fast() {
     assert_eq!(client::get(outbound, "/").await.unwrap().status, 504);
     assert!(started.elapsed() < Duration::from_secs(1));
 }
+
+#[tokio::test]
+async fn connections_that_the_proxy_failed_are_counted() {
+    let plane = ControlPlane::start().await;
+    let proxy = Proxy::start(&plane, CLIENT).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    for (address, family) in [
+        (proxy.inbound(closed), "inbound_tcp_errors_total"),
+        (proxy.outbound(closed), "outbound_tcp_errors_total"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"\0 not HTTP").await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        let port = format!("target_port=\"{}\"", closed.port());
+        let labels = ["error=\"i/o\"", port.as_str()];
+        assert_eq!(proxy.metric(family, &labels).await, 1.0, "{family}");
+    }
+}

@@ -29,6 +29,7 @@ use crate::orig_dst::OrigDst;
 use crate::outbound::opaque::read_sni;
 use crate::tap::Taps;
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::labels::Labels;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::keys::Keys;
 use crate::tls::name::Identity;
@@ -81,6 +82,27 @@ pub enum AcceptError {
     },
 }
 
+impl AcceptError {
+    /// As metrics name it, and where it was to go. None: policy's decisions are counted as such.
+    fn label(&self) -> Option<(Option<SocketAddr>, &'static str)> {
+        use opaque::OpaqueError;
+        Some(match self {
+            Self::Io(_) => (None, "i/o"),
+            Self::Tls { cause, .. } => match cause.kind() {
+                io::ErrorKind::TimedOut => (None, "tls detection timeout"),
+                _ => (None, "i/o"),
+            },
+            Self::Foreign(target) | Self::Loop(target) => (Some(*target), "unexpected"),
+            Self::NotDirect(_) => (None, "unexpected"),
+            Self::NoGateway(..) => (None, "gateway domain invalid"),
+            Self::Opaque { target, cause, .. } => match cause {
+                OpaqueError::Denied | OpaqueError::Terminated => return None,
+                OpaqueError::Connect(_) | OpaqueError::Io(_) => (Some(*target), "i/o"),
+            },
+        })
+    }
+}
+
 /// A connection whose client and target are known.
 pub struct Arrival {
     pub inbound: Arc<Inbound>,
@@ -94,6 +116,14 @@ pub struct Arrival {
 }
 
 impl Inbound {
+    pub fn count_failed(&self, error: &AcceptError) {
+        let Some((target, label)) = error.label() else {
+            return;
+        };
+        let errors = &self.metrics.inbound.tcp_errors;
+        errors.get(&Labels::failed(target, label)).increment();
+    }
+
     pub fn application(&self, target: SocketAddr) -> Arc<Pool> {
         let make = || {
             let dial = Dial {

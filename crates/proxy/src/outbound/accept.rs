@@ -53,7 +53,31 @@ pub enum AcceptError {
     Opaque(SocketAddr, #[source] opaque::OpaqueError),
 }
 
+impl AcceptError {
+    /// As metrics name it, and where it was to go.
+    fn label(&self) -> (Option<SocketAddr>, &'static str) {
+        use opaque::OpaqueError;
+        match self {
+            Self::Io(_) => (None, "i/o"),
+            Self::Undiscovered(target, _) | Self::Loop(target) => (Some(*target), "unexpected"),
+            Self::Opaque(target, cause) => match cause {
+                OpaqueError::Connect(_) => (Some(*target), "i/o"),
+                OpaqueError::NoEndpoint(_, label) => (Some(*target), label),
+                OpaqueError::Forbidden | OpaqueError::Invalid | OpaqueError::NoBackend => {
+                    (Some(*target), "unexpected")
+                }
+            },
+        }
+    }
+}
+
 impl Outbound {
+    pub fn count_failed(&self, error: &AcceptError) {
+        let (target, label) = error.label();
+        let errors = &self.metrics.outbound.tcp_errors;
+        errors.get(&Labels::failed(target, label)).increment();
+    }
+
     pub async fn accept(
         self: Arc<Self>,
         tcp: TcpStream,

@@ -27,7 +27,7 @@ pub enum OpaqueError {
     #[error("its route has no backend")]
     NoBackend,
     #[error("{0}")]
-    NoEndpoint(String),
+    NoEndpoint(String, &'static str),
     #[error("{0}")]
     Connect(#[from] ConnectError),
 }
@@ -51,7 +51,8 @@ pub async fn connect(route: Option<&TcpRoute<Arc<Backend>>>) -> Result<Onward, O
     let deadline = Instant::now() + backend.failfast;
     loop {
         let endpoint = pick::endpoint(backend, deadline).await;
-        let endpoint = endpoint.map_err(|fault| OpaqueError::NoEndpoint(fault.message))?;
+        let endpoint =
+            endpoint.map_err(|fault| OpaqueError::NoEndpoint(fault.message, fault.label))?;
         let pending = endpoint.load.start(Instant::now());
         match endpoint.pool.open().await {
             Ok(io) => {

@@ -150,7 +150,8 @@ pub fn serve_inbound(listener: TcpListener, inbound: Arc<Inbound>, ports: &[u16]
     let handle = move |tcp: TcpStream, client: SocketAddr, watch: Watch| {
         let inbound = Arc::clone(&inbound);
         async move {
-            if let Err(error) = inbound.accept(tcp, client, watch).await {
+            if let Err(error) = Arc::clone(&inbound).accept(tcp, client, watch).await {
+                inbound.count_failed(&error);
                 tracing::info!(%error, "Connection closed");
             }
         }
@@ -171,7 +172,8 @@ pub fn serve_outbound(listeners: Vec<TcpListener>, outbound: &Arc<Outbound>, wat
             let watch = source.watch();
             async move {
                 let Some(watch) = watch else { return };
-                if let Err(error) = outbound.accept(tcp, client, watch).await {
+                if let Err(error) = Arc::clone(&outbound).accept(tcp, client, watch).await {
+                    outbound.count_failed(&error);
                     tracing::info!(%error, "Connection closed");
                 }
             }

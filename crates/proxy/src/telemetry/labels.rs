@@ -157,6 +157,12 @@ impl Labels {
         self
     }
 
+    /// Of what the proxy itself failed. None: it is not known where it was to go.
+    pub fn failed(target: Option<SocketAddr>, error: &str) -> Self {
+        let labels = target.map_or_else(Self::new, |target| Self::new().target(target));
+        labels.with("error", error)
+    }
+
     pub fn tls(self, tls: Tls<'_>) -> Self {
         match tls {
             Tls::FromClient(id) => self.with("tls", "true").with("client_id", id),
