@@ -25,6 +25,10 @@ use crate::exchange::serve::HttpSettings;
 /// What a stream may hold that its peer has not taken yet.
 const SEND_BUFFER: usize = 1 << 20;
 const HEADER_BYTES: u32 = 16 * 1024;
+/// What h2 lets small DATA frames that nobody has read yet cost, each 256 less its length. One reader that is slow
+/// would soon use up the default, and with it the connection that all others share; what a stream may hold is
+/// limited by its window. This allows some 66,000 frames.
+const SMALL_FRAMES: usize = 16 << 20;
 
 /// A live connection, or one that has ended since.
 #[derive(Clone)]
@@ -44,6 +48,7 @@ impl Connection {
             .initial_connection_window_size(settings.connection_window)
             .max_header_list_size(HEADER_BYTES)
             .max_send_buffer_size(SEND_BUFFER)
+            .data_frame_budget(SMALL_FRAMES)
             .enable_push(false)
             .handshake(io)
             .await?;
@@ -246,5 +251,39 @@ async fn send_data(
         if is_last {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_frames_that_nobody_reads_do_not_end_the_connection() {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            let mut unread = Vec::new();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let is_short = request.uri().path() == "/short";
+                let mut stream = respond.send_response(Response::new(()), is_short).unwrap();
+                for _ in 0..if is_short { 0 } else { 8_000 } {
+                    stream
+                        .send_data(Bytes::from_static(b"event"), false)
+                        .unwrap();
+                }
+                unread.push(stream);
+            }
+        });
+        let opened = Connection::open(near, &HttpSettings::default()).await;
+        let mut connection = opened.unwrap();
+        let to = |path| Request::get(format!("http://web{path}")).body(Body::empty());
+        let unread = connection.send(to("/events").unwrap()).await.unwrap();
+        for _ in 0..100 {
+            let answer = connection.send(to("/short").unwrap()).await.unwrap();
+            assert!(answer.body().is_end_stream());
+        }
+        let events = unread.into_body().frame().await;
+        assert_eq!(events.unwrap().unwrap().into_data().unwrap(), "event");
     }
 }
