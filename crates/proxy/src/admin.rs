@@ -14,12 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+use crate::exchange::body::Body;
 use crate::exchange::first::{FIRST_LINE_LIMIT, Spoken, read_protocol};
 use crate::exchange::prefixed::Prefixed;
 use crate::telemetry::log;
@@ -83,7 +84,7 @@ impl Admin {
         served.map_err(io::Error::other)
     }
 
-    pub async fn answer<B>(&self, request: Request<B>, client: IpAddr) -> Response<Full<Bytes>>
+    pub async fn answer<B>(&self, request: Request<B>, client: IpAddr) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -107,7 +108,7 @@ impl Admin {
     }
 
     /// Written off the runtime's thread: no request waits until thousands of series are text.
-    async fn exposition(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    async fn exposition(&self, headers: &HeaderMap) -> Response<Body> {
         let wants_gzip = headers
             .get_all(ACCEPT_ENCODING)
             .iter()
@@ -133,7 +134,7 @@ impl Admin {
         response
     }
 
-    async fn log_level<B>(&self, method: &Method, filter: B) -> Response<Full<Bytes>>
+    async fn log_level<B>(&self, method: &Method, filter: B) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -158,7 +159,7 @@ impl Admin {
         }
     }
 
-    fn shut_down(&self, method: &Method, client: IpAddr) -> Response<Full<Bytes>> {
+    fn shut_down(&self, method: &Method, client: IpAddr) -> Response<Body> {
         let Some(shutdown) = &self.shutdown else {
             return text(StatusCode::NOT_FOUND, "");
         };
@@ -185,26 +186,26 @@ fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-fn body(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(bytes.into()));
+fn body(status: StatusCode, kind: &'static str, bytes: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::bytes(bytes.into()));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
-fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     body(status, TEXT, text)
 }
 
-fn forbidden() -> Response<Full<Bytes>> {
+fn forbidden() -> Response<Body> {
     text(
         StatusCode::FORBIDDEN,
         "only clients on loopback may do this\n",
     )
 }
 
-fn only(methods: &'static str) -> Response<Full<Bytes>> {
+fn only(methods: &'static str) -> Response<Body> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "");
     response
         .headers_mut()

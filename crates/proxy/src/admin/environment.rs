@@ -1,12 +1,11 @@
 //! `GET /env.json`: the process's variables, all or those that the query names.
 
-use bytes::Bytes;
 use http::header::{ACCEPT, HeaderMap};
 use http::{Response, StatusCode};
-use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
 use super::body;
+use crate::exchange::body::Body;
 
 const JSON: &str = "application/json";
 
@@ -14,7 +13,7 @@ pub fn answer(
     variables: &[(String, String)],
     query: Option<&str>,
     headers: &HeaderMap,
-) -> Response<Full<Bytes>> {
+) -> Response<Body> {
     if let Err(status) = accepts_json(headers) {
         let error = "this is application/json only; say so in the accept header or leave it out";
         return reply(status, &json!({ "error": error }));
@@ -25,7 +24,7 @@ pub fn answer(
     }
 }
 
-fn reply(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
+fn reply(status: StatusCode, value: &Value) -> Response<Body> {
     body(status, JSON, format!("{value}\n"))
 }
 

@@ -1,7 +1,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -26,7 +26,7 @@ async fn ask(admin: &Admin, method: &str, uri: &str, client: IpAddr) -> (u16, St
     read(admin.answer(request, client).await).await
 }
 
-async fn read(response: Response<Full<Bytes>>) -> (u16, String) {
+async fn read(response: Response<Body>) -> (u16, String) {
     let status = response.status().as_u16();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())

@@ -9,6 +9,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::limits::{Ending, Over};
+use super::pieces::Pieces;
 pub use super::received::Received;
 use super::rest::Busy;
 
@@ -56,7 +57,7 @@ impl Observer for Both {
 
 enum Inner {
     Empty,
-    Bytes(Option<Bytes>),
+    Bytes(Pieces),
     Incoming(Incoming),
     Received(Received),
     /// What was read before, then the rest.
@@ -76,7 +77,7 @@ impl Body {
     }
 
     pub fn bytes(bytes: Bytes) -> Self {
-        Inner::Bytes(Some(bytes)).into()
+        Inner::Bytes(Pieces::new(bytes)).into()
     }
 
     pub fn incoming(body: Incoming) -> Self {
@@ -164,7 +165,7 @@ impl Inner {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
             Self::Empty => Poll::Ready(None),
-            Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Bytes(bytes) => bytes.poll(cx).map(|piece| Some(Ok(Frame::data(piece?)))),
             Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
             Self::Received(body) => body.poll(cx),
             Self::Replay(read, trailers, rest) => {
@@ -182,7 +183,7 @@ impl Inner {
     fn is_end(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Bytes(bytes) => bytes.is_none(),
+            Self::Bytes(bytes) => bytes.len() == 0,
             Self::Incoming(body) => body.is_end_stream(),
             Self::Received(body) => body.is_end(),
             Self::Replay(read, trailers, rest) => {
@@ -196,7 +197,7 @@ impl Inner {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Incoming(body) => body.size_hint(),
             Self::Received(body) => body.size_hint(),
             Self::Replay(read, _, rest) => {

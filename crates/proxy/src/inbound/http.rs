@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -359,9 +357,7 @@ impl Session {
             Application::Admin(admin) => {
                 let response = admin.answer(request, self.client.ip()).await;
                 let finish = Finish::new(&requests, &response, started, None, ());
-                let body =
-                    |full: Full<Bytes>| full.into_inner().map_or_else(Body::empty, Body::bytes);
-                return Ok(response.map(|full| body(full).observed_by(Box::new(finish))));
+                return Ok(response.map(|body| body.observed_by(Box::new(finish))));
             }
         };
         let is_upgrade = upgrade::is_asked(&request) && !self.is_http2;
