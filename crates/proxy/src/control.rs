@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod destination;
 pub mod dns;
+pub mod grpc;
 pub mod identity;
 pub mod observe;
 pub mod policy;

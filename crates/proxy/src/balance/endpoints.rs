@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use linkerd2_proxy_api::destination as pb;
-use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -23,6 +22,7 @@ use crate::connect::header::TransportHeader;
 use crate::connect::pool::{Pool, PoolSettings};
 use crate::connect::tcp::{Connector, Dial};
 use crate::control::destination::{Change, EndpointSpec, Hint, change};
+use crate::control::grpc;
 use crate::control::policy::outbound::{BackendSpec, BackendTarget};
 use crate::control::stream::{Channel, Event, StreamLimits, chance, follow};
 use crate::route::select::Reference;
@@ -216,11 +216,11 @@ impl Balancer {
             settings: Arc::clone(&settings.endpoint),
             endpoints: watch::Sender::new(None),
         });
-        let client = DestinationClient::new(settings.channel.clone());
+        let channel = settings.channel.clone();
         let (context, limits) = (settings.context.clone(), settings.limits);
         let updated = Arc::clone(&set);
         let following = tokio::spawn(async move {
-            let open = || get(client.clone(), &authority, &context);
+            let open = || get(&channel, &authority, &context);
             let apply = |event| {
                 updated.apply(event);
                 ControlFlow::Continue(())
@@ -350,17 +350,14 @@ impl EndpointSet {
     }
 }
 
-async fn get(
-    mut client: DestinationClient<Channel>,
-    authority: &str,
-    context: &str,
-) -> Result<tonic::Response<tonic::Streaming<pb::Update>>, tonic::Status> {
+fn get(channel: &Channel, authority: &str, context: &str) -> grpc::Opening<pb::Update> {
     let request = pb::GetDestination {
         scheme: String::new(),
         path: authority.to_string(),
         context_token: context.to_string(),
     };
-    client.get(request).await
+    let method = "/io.linkerd.proxy.destination.Destination/Get";
+    grpc::open(channel, method, request)
 }
 
 /// Where a rule sends requests: resolved once per policy.

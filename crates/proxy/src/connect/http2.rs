@@ -56,7 +56,7 @@ impl Connection {
         let ended = Arc::clone(&is_ended);
         let pings = settings.keep_alive.zip(connection.ping_pong());
         tokio::spawn(async move {
-            let silent = async move {
+            let silent = async {
                 match pings {
                     Some(((interval, timeout), pings)) => silent(pings, interval, timeout).await,
                     None => std::future::pending().await,
@@ -64,7 +64,8 @@ impl Connection {
             };
             tokio::select! {
                 biased;
-                closed = connection => if let Err(error) = closed {
+                // Not by value: the task would have room for it twice.
+                closed = &mut connection => if let Err(error) = closed {
                     tracing::debug!(%error, "HTTP/2 connection ended");
                 },
                 () = silent => tracing::debug!("HTTP/2 connection ended: the peer answers no ping"),

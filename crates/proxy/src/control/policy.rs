@@ -12,6 +12,19 @@ use linkerd2_proxy_api::meta;
 
 use crate::route::select::Reference;
 
+/// All of them, in memory of their own. What is collected from a Vec would stay in that one's memory, and
+/// the messages that policies come from are many times larger.
+fn fitted<T>(
+    items: impl Iterator<Item = Result<T, InvalidPolicy>>,
+) -> Result<Vec<T>, InvalidPolicy> {
+    let (_, most) = items.size_hint();
+    let mut all = Vec::with_capacity(most.unwrap_or_default());
+    for item in items {
+        all.push(item?);
+    }
+    Ok(all)
+}
+
 pub fn reference(from: Option<meta::Metadata>) -> Arc<Reference> {
     Arc::new(match from.and_then(|m| m.kind) {
         Some(meta::metadata::Kind::Default(name)) => Reference::default_named(&name),

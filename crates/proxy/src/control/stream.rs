@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use http_body_util::BodyExt;
 use tokio::sync::Mutex;
-use tonic::body::Body;
 
 use super::dns::{Dns, DnsError};
 use super::observe::Observed;
+use crate::connect::http2::Connection;
 use crate::connect::tcp::{ConnectError, ConnectSettings, Connector, Dial};
+use crate::exchange::body::Body;
+use crate::exchange::serve::HttpSettings;
 use crate::tls::client::Peer;
 use crate::tls::keys::Keys;
 
@@ -25,7 +26,9 @@ pub enum ControlError {
     #[error("{0}")]
     Connect(#[from] ConnectError),
     #[error("{0}")]
-    Http(#[from] hyper::Error),
+    Http(#[from] h2::Error),
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] tonic::Status),
     #[error("the control-plane address {0} is not host:port")]
     Address(String),
 }
@@ -46,7 +49,7 @@ struct Shared {
     service: Service,
     dns: Arc<Dns>,
     connector: Connector,
-    connection: Mutex<Option<http2::SendRequest<Body>>>,
+    connection: Mutex<Option<Connection>>,
     turn: std::sync::atomic::AtomicUsize,
     observed: Option<Observed>,
 }
@@ -77,9 +80,11 @@ impl Channel {
         }))
     }
 
-    async fn ready(&self) -> Result<http2::SendRequest<Body>, ControlError> {
+    async fn ready(&self) -> Result<Connection, ControlError> {
         let mut connection = self.0.connection.lock().await;
-        if let Some(live) = connection.as_ref().filter(|c| !c.is_closed()) {
+        if let Some(live) = connection.as_mut()
+            && live.is_open()
+        {
             return Ok(live.clone());
         }
         let fresh = self.0.connect().await?;
@@ -90,7 +95,7 @@ impl Channel {
 
 impl Shared {
     /// Tries each address once, beginning with another one every time.
-    async fn connect(&self) -> Result<http2::SendRequest<Body>, ControlError> {
+    async fn connect(&self) -> Result<Connection, ControlError> {
         let Service { host, port, peer } = &self.service;
         let found = self.dns.resolve(host, *port).await;
         if let Some(observed) = self.observed.as_ref().filter(|_| is_name(host)) {
@@ -107,7 +112,7 @@ impl Shared {
                 header: None,
             };
             match self.connector.connect(&dial).await {
-                Ok(stream) => return handshake(stream).await,
+                Ok(stream) => return Ok(Connection::open(stream, &settings()).await?),
                 Err(e) => last = Some(e),
             }
         }
@@ -121,26 +126,15 @@ fn is_name(host: &str) -> bool {
     bare != "localhost" && bare.parse::<std::net::IpAddr>().is_err()
 }
 
-async fn handshake(
-    stream: crate::connect::tcp::Stream,
-) -> Result<http2::SendRequest<Body>, ControlError> {
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(3))
-        .keep_alive_while_idle(true)
-        .handshake(TokioIo::new(stream))
-        .await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "Control-plane connection ended");
-        }
-    });
-    Ok(sender)
+fn settings() -> HttpSettings {
+    HttpSettings {
+        keep_alive: Some((Duration::from_secs(10), Duration::from_secs(3))),
+        ..HttpSettings::default()
+    }
 }
 
-impl tower_service::Service<http::Request<Body>> for Channel {
-    type Response = http::Response<hyper::body::Incoming>;
+impl tower_service::Service<http::Request<tonic::body::Body>> for Channel {
+    type Response = http::Response<Body>;
     type Error = ControlError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ControlError>> + Send>>;
 
@@ -148,10 +142,14 @@ impl tower_service::Service<http::Request<Body>> for Channel {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
         let channel = self.clone();
         Box::pin(async move {
-            let mut sender = channel.ready().await?;
+            let mut connection = channel.ready().await?;
+            // All that is asked is one message: known whole, it is sent without a task of its own.
+            let (head, body) = request.into_parts();
+            let body = Body::bytes(body.collect().await?.to_bytes());
+            let mut request = http::Request::from_parts(head, body);
             let Service { host, port, .. } = &channel.0.service;
             let mut uri = std::mem::take(request.uri_mut()).into_parts();
             uri.scheme = Some(http::uri::Scheme::HTTP);
@@ -160,11 +158,11 @@ impl tower_service::Service<http::Request<Body>> for Channel {
             *request.uri_mut() =
                 http::Uri::from_parts(uri).map_err(|_| ControlError::Address(authority))?;
             let Some(observed) = &channel.0.observed else {
-                return Ok(sender.send_request(request).await?);
+                return Ok(connection.send(request).await?);
             };
             observed.asked();
             let started = std::time::Instant::now();
-            let answer = sender.send_request(request).await;
+            let answer = connection.send(request).await;
             observed.answered(&answer, started.elapsed());
             Ok(answer?)
         })

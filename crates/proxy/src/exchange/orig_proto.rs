@@ -1,5 +1,6 @@
 //! Carries HTTP/1 requests over HTTP/2 between proxies, and gives them back as they were.
 
+use bytes::BytesMut;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
@@ -63,7 +64,22 @@ pub fn upgrade<B>(request: &mut Request<B>, authority: &Authority) {
     set_authority(request.uri_mut(), authority);
     let headers = request.headers_mut();
     strip_connection_headers(headers);
+    detach(headers);
     headers.insert(L5D_ORIG_PROTO, HeaderValue::from_static(original));
+}
+
+/// Gives the values memory of their own. An HTTP/1 head's are parts of the buffer that it was read into, and
+/// HTTP/2 remembers values as long as its connection lives: each would keep a whole buffer.
+fn detach(headers: &mut HeaderMap) {
+    let length = headers.values().map(HeaderValue::len).sum();
+    let mut copied = BytesMut::with_capacity(length);
+    for value in headers.values_mut() {
+        copied.extend_from_slice(value.as_bytes());
+        if let Ok(mut copy) = HeaderValue::from_maybe_shared(copied.split().freeze()) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
+    }
 }
 
 fn set_authority(uri: &mut Uri, authority: &Authority) {
@@ -125,6 +141,7 @@ pub fn mark_response<B>(response: &mut Response<B>) {
         _ => "HTTP/1.1",
     };
     strip_connection_headers(response.headers_mut());
+    detach(response.headers_mut());
     let original = HeaderValue::from_static(original);
     response.headers_mut().insert(L5D_ORIG_PROTO, original);
 }
@@ -142,6 +159,7 @@ pub fn restore_response<B>(response: &mut Response<B>, asked: Version) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     #[test]
     fn a_carried_request_comes_back_as_it_was() {
@@ -159,6 +177,20 @@ mod tests {
         assert_eq!(request.uri(), "/path?q=1");
         assert_eq!(request.version(), Version::HTTP_11);
         assert_eq!(request.headers().len(), 1);
+    }
+
+    #[test]
+    fn a_carried_head_does_not_keep_the_buffer_that_it_was_read_into() {
+        let buffer = Bytes::from(vec![b'x'; 8192]);
+        let value = |at: usize| HeaderValue::from_maybe_shared(buffer.slice(at..at + 4)).unwrap();
+        let mut request = Request::get("/").header("a", value(0)).body(()).unwrap();
+        request.headers_mut().append("a", value(4));
+        let mut response = Response::builder().header("b", value(8)).body(()).unwrap();
+        upgrade(&mut request, &Authority::from_static("example.com"));
+        mark_response(&mut response);
+        assert!(buffer.is_unique());
+        assert!(request.headers().get_all("a").iter().eq(["xxxx", "xxxx"]));
+        assert_eq!(response.headers()["b"], "xxxx");
     }
 
     #[test]

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use linkerd2_proxy_api::inbound as pb;
-use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
 use tokio::sync::watch;
 
 use super::rate_limit::Limiter;
 use crate::config::{DefaultPolicy, PortSet};
 use crate::control::cache::Cache;
+use crate::control::grpc;
 use crate::control::policy::inbound::{
     Authentication, Authorization, Network, ServerPolicy, fallback, policy,
 };
@@ -102,13 +102,13 @@ impl Policies {
         let (sender, policy) = watch::channel(LivePolicy::new(default, None));
         let (settle, is_settled) = watch::channel(false);
         let (limits, workload) = (self.limits, self.workload.clone());
-        let client = InboundServerPoliciesClient::new(self.channel.clone());
+        let channel = self.channel.clone();
         let following = tokio::spawn(async move {
             let open = || {
-                let mut client = client.clone();
                 let workload = workload.clone();
                 let port = u32::from(port);
-                async move { client.watch_port(pb::PortSpec { workload, port }).await }
+                let method = "/io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort";
+                grpc::open(&channel, method, pb::PortSpec { workload, port })
             };
             let apply = |event| {
                 apply(event, port, &sender);

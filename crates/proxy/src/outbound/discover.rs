@@ -6,8 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use linkerd2_proxy_api::destination::destination_client::DestinationClient;
-use linkerd2_proxy_api::outbound::outbound_policies_client::OutboundPoliciesClient;
 use linkerd2_proxy_api::{destination, net, outbound as pb};
 use tokio::sync::watch;
 use tonic::Code;
@@ -16,6 +14,7 @@ use super::profile::LiveProfile;
 use super::rows::RowsOfPolicy;
 use crate::balance::endpoints::{Backend, Backends};
 use crate::control::destination::{EndpointSpec, endpoint};
+use crate::control::grpc;
 use crate::control::policy::outbound::{
     BackendSpec, BackendTarget, Distribution, HttpRoutes, HttpRule, OutboundPolicy, Protocol,
     Queue, RouteBackend, TcpRoute, TcpRule, policy,
@@ -164,9 +163,7 @@ impl Discovery {
 
     /// Returns when the policy service does not know the address.
     async fn follow_policy(&self, address: SocketAddr, publisher: &Publisher<'_>) {
-        let client = OutboundPoliciesClient::new(self.policies.clone());
         let open = || {
-            let mut client = client.clone();
             let request = pb::TrafficSpec {
                 source_workload: self.workload.clone(),
                 target: Some(pb::traffic_spec::Target::Addr(net::TcpAddress {
@@ -174,7 +171,8 @@ impl Discovery {
                     port: u32::from(address.port()),
                 })),
             };
-            async move { client.watch(request).await }
+            let method = "/io.linkerd.proxy.outbound.OutboundPolicies/Watch";
+            grpc::open(&self.policies, method, request)
         };
         let apply = |event| match event {
             Event::Message { message, .. } => {
@@ -208,15 +206,14 @@ impl Discovery {
     }
 
     async fn follow_profile(&self, address: SocketAddr, publisher: &Publisher<'_>) {
-        let client = DestinationClient::new(self.destinations.clone());
         let open = || {
-            let mut client = client.clone();
             let request = destination::GetDestination {
                 scheme: String::new(),
                 path: address.to_string(),
                 context_token: self.context.clone(),
             };
-            async move { client.get_profile(request).await }
+            let method = "/io.linkerd.proxy.destination.Destination/GetProfile";
+            grpc::open(&self.destinations, method, request)
         };
         let apply = |event| match event {
             Event::Message { message, .. } => {

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-/// Labels in their final text, without braces: `direction="inbound",tls="true"`.
+/// Labels in their final text, without braces: `direction="inbound",tls="true"`. Clones share it: the same
+/// labels are kept by many families.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(String);
+pub struct Labels(Arc<String>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -100,21 +102,26 @@ impl Labels {
     }
 
     fn push(&mut self, prefix: &str, key: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push(',');
+        let text = self.text();
+        if !text.is_empty() {
+            text.push(',');
         }
-        self.0.push_str(prefix);
-        self.0.push_str(key);
-        self.0.push_str("=\"");
+        text.push_str(prefix);
+        text.push_str(key);
+        text.push_str("=\"");
         for c in value.chars() {
             match c {
-                '\\' => self.0.push_str("\\\\"),
-                '"' => self.0.push_str("\\\""),
-                '\n' => self.0.push_str("\\n"),
-                c => self.0.push(c),
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                c => text.push(c),
             }
         }
-        self.0.push('"');
+        text.push('"');
+    }
+
+    fn text(&mut self) -> &mut String {
+        Arc::make_mut(&mut self.0)
     }
 
     pub fn direction(self, direction: Direction) -> Self {
@@ -145,12 +152,13 @@ impl Labels {
     }
 
     pub fn target(mut self, target: SocketAddr) -> Self {
-        if !self.0.is_empty() {
-            self.0.push(',');
+        let text = self.text();
+        if !text.is_empty() {
+            text.push(',');
         }
         let (ip, port) = (target.ip(), target.port());
         write!(
-            self.0,
+            text,
             "target_addr=\"{target}\",target_ip=\"{ip}\",target_port=\"{port}\""
         )
         .expect("writing to a string cannot fail");
@@ -251,19 +259,21 @@ impl Labels {
             if names.iter().any(|dropped| dropped == name) {
                 continue;
             }
-            if !kept.0.is_empty() {
-                kept.0.push(',');
+            let text = kept.text();
+            if !text.is_empty() {
+                text.push(',');
             }
-            kept.0.push_str(pair);
+            text.push_str(pair);
         }
         kept
     }
 
     pub fn merged(mut self, other: &Self) -> Self {
-        if !self.0.is_empty() && !other.0.is_empty() {
-            self.0.push(',');
+        let text = self.text();
+        if !text.is_empty() && !other.0.is_empty() {
+            text.push(',');
         }
-        self.0.push_str(&other.0);
+        text.push_str(&other.0);
         self
     }
 }

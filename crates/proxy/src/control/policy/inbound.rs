@@ -9,7 +9,7 @@ use linkerd2_proxy_api::inbound as pb;
 use super::routes::{
     grpc_failure, grpc_match, hosts, http_failure, http_match, redirect, request_headers,
 };
-use super::{InvalidPolicy, labelled, reference};
+use super::{InvalidPolicy, fitted, labelled, reference};
 use crate::route::filter::Filter;
 use crate::route::select::{Reference, RequestMatch, Route, Routes, Rule};
 use crate::tls::name::Identity;
@@ -120,7 +120,7 @@ fn http_routes(from: Vec<pb::HttpRoute>, server: &[Authorization]) -> Translated
         let rules = route.rules.into_iter().map(|rule| {
             let matches = rule.matches.into_iter().map(http_match);
             Ok(Rule {
-                matches: matches.collect::<Translated<_>>()?,
+                matches: fitted(matches)?,
                 policy: HttpRule {
                     filters: http_filters(rule.filters)?,
                     authorizations: Arc::clone(&authorizations),
@@ -128,12 +128,12 @@ fn http_routes(from: Vec<pb::HttpRoute>, server: &[Authorization]) -> Translated
             })
         });
         Ok(Route {
-            rules: rules.collect::<Translated<_>>()?,
+            rules: fitted(rules)?,
             reference: reference(route.metadata),
             hosts: hosts(route.hosts),
         })
     });
-    Ok(Arc::new(Routes(routes.collect::<Translated<_>>()?)))
+    Ok(Arc::new(Routes(fitted(routes)?)))
 }
 
 fn grpc_routes(from: Vec<pb::GrpcRoute>, server: &[Authorization]) -> Translated<HttpRoutes> {
@@ -142,7 +142,7 @@ fn grpc_routes(from: Vec<pb::GrpcRoute>, server: &[Authorization]) -> Translated
         let rules = route.rules.into_iter().map(|rule| {
             let matches = rule.matches.into_iter().map(grpc_match);
             Ok(Rule {
-                matches: matches.collect::<Translated<_>>()?,
+                matches: fitted(matches)?,
                 policy: HttpRule {
                     filters: grpc_filters(rule.filters)?,
                     authorizations: Arc::clone(&authorizations),
@@ -150,12 +150,12 @@ fn grpc_routes(from: Vec<pb::GrpcRoute>, server: &[Authorization]) -> Translated
             })
         });
         Ok(Route {
-            rules: rules.collect::<Translated<_>>()?,
+            rules: fitted(rules)?,
             reference: reference(route.metadata),
             hosts: hosts(route.hosts),
         })
     });
-    Ok(Arc::new(Routes(routes.collect::<Translated<_>>()?)))
+    Ok(Arc::new(Routes(fitted(routes)?)))
 }
 
 fn http_filters(from: Vec<pb::http_route::Filter>) -> Translated<Vec<Filter>> {
@@ -166,7 +166,7 @@ fn http_filters(from: Vec<pb::http_route::Filter>) -> Translated<Vec<Filter>> {
         Kind::RequestHeaderModifier(from) => request_headers(from),
         Kind::Redirect(from) => redirect(from),
     });
-    filters.collect()
+    fitted(filters)
 }
 
 fn grpc_filters(from: Vec<pb::grpc_route::Filter>) -> Translated<Vec<Filter>> {
@@ -176,7 +176,7 @@ fn grpc_filters(from: Vec<pb::grpc_route::Filter>) -> Translated<Vec<Filter>> {
         Kind::FailureInjector(from) => Ok(grpc_failure(from)),
         Kind::RequestHeaderModifier(from) => request_headers(from),
     });
-    filters.collect()
+    fitted(filters)
 }
 
 fn with_server(from: Vec<pb::Authz>, server: &[Authorization]) -> Translated<Arc<[Authorization]>> {
@@ -186,7 +186,7 @@ fn with_server(from: Vec<pb::Authz>, server: &[Authorization]) -> Translated<Arc
 }
 
 fn authorizations(from: Vec<pb::Authz>) -> Translated<Vec<Authorization>> {
-    from.into_iter().map(authorization).collect()
+    fitted(from.into_iter().map(authorization))
 }
 
 fn authorization(from: pb::Authz) -> Translated<Authorization> {
@@ -195,11 +195,11 @@ fn authorization(from: pb::Authz) -> Translated<Authorization> {
         let except = network.except.into_iter().map(net_of);
         Ok(Network {
             net: net_of(net)?,
-            except: except.collect::<Translated<_>>()?,
+            except: fitted(except)?,
         })
     });
     Ok(Authorization {
-        networks: networks.collect::<Translated<_>>()?,
+        networks: fitted(networks)?,
         authentication: authentication(from.authentication)?,
         reference: labelled(from.metadata, &from.labels),
     })

@@ -10,7 +10,7 @@ use super::routes::{
     grpc_failure, grpc_match, hosts, http_failure, http_match, redirect, request_headers,
     response_headers,
 };
-use super::{InvalidPolicy, reference};
+use super::{InvalidPolicy, fitted, reference};
 use crate::balance::breaker::BreakerSettings;
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::route::filter::Filter;
@@ -135,29 +135,45 @@ pub fn policy<B: Clone>(
     use pb::proxy_protocol::Kind;
     let kind = from.protocol.and_then(|p| p.kind);
     let protocol = match kind.ok_or(InvalidPolicy("no protocol"))? {
-        Kind::Detect(detect) => Protocol::Detect {
-            http1: http1(detect.http1.unwrap_or_default(), resolve)?,
-            http2: http2(detect.http2.unwrap_or_default(), resolve)?,
-            opaque: opaque(detect.opaque.unwrap_or_default(), resolve)?,
-        },
+        Kind::Detect(detect) => detected(detect, resolve)?,
         Kind::Http1(from) => Protocol::Http1(http1(from, resolve)?),
         Kind::Http2(from) => Protocol::Http2(http2(from, resolve)?),
         Kind::Grpc(from) => {
             let accrual = from.failure_accrual.and_then(accrual);
             let routes = from.routes.into_iter();
             let routes = routes.map(|route| grpc_route(route, &accrual, resolve));
-            Protocol::Http2(Arc::new(Routes(routes.collect::<Translated<_>>()?)))
+            Protocol::Http2(Arc::new(Routes(fitted(routes)?)))
         }
         Kind::Opaque(from) => Protocol::Opaque(opaque(from, resolve)?),
         Kind::Tls(from) => {
             let routes = from.routes.into_iter();
             let routes = routes.map(|route| tls_route(route, resolve));
-            Protocol::Tls(routes.collect::<Translated<_>>()?)
+            Protocol::Tls(fitted(routes)?)
         }
     };
     Ok(OutboundPolicy {
         parent: reference(from.metadata),
         protocol,
+    })
+}
+
+/// The routes of both versions of HTTP are nearly always the same, and then kept once.
+fn detected<B: Clone>(
+    from: pb::proxy_protocol::Detect,
+    resolve: &mut dyn FnMut(BackendSpec) -> B,
+) -> Translated<Protocol<B>> {
+    let from_http1 = from.http1.unwrap_or_default();
+    let from_http2 = from.http2.unwrap_or_default();
+    let are_same = from_http1.routes == from_http2.routes
+        && from_http1.failure_accrual == from_http2.failure_accrual;
+    let http1 = http1(from_http1, resolve)?;
+    Ok(Protocol::Detect {
+        http2: match are_same {
+            true => Arc::clone(&http1),
+            false => http2(from_http2, resolve)?,
+        },
+        http1,
+        opaque: opaque(from.opaque.unwrap_or_default(), resolve)?,
     })
 }
 
@@ -183,7 +199,7 @@ fn http_routes<B: Clone>(
     let accrual = accrual_from.and_then(accrual);
     let routes = from.into_iter();
     let routes = routes.map(|route| http_route(route, &accrual, resolve));
-    Ok(Arc::new(Routes(routes.collect::<Translated<_>>()?)))
+    Ok(Arc::new(Routes(fitted(routes)?)))
 }
 
 fn http_route<B: Clone>(
@@ -193,11 +209,7 @@ fn http_route<B: Clone>(
 ) -> Translated<Route<HttpRule<B>>> {
     let rules = from.rules.into_iter().map(|rule| {
         Ok(Rule {
-            matches: rule
-                .matches
-                .into_iter()
-                .map(http_match)
-                .collect::<Translated<_>>()?,
+            matches: fitted(rule.matches.into_iter().map(http_match))?,
             policy: HttpRule {
                 filters: http_filters(rule.filters)?,
                 backends: http_backends(rule.backends, accrual, resolve)?,
@@ -209,7 +221,7 @@ fn http_route<B: Clone>(
         })
     });
     Ok(Route {
-        rules: rules.collect::<Translated<_>>()?,
+        rules: fitted(rules)?,
         reference: reference(from.metadata),
         hosts: hosts(from.hosts),
     })
@@ -224,7 +236,7 @@ fn http_filters(from: Vec<pb::http_route::Filter>) -> Translated<Vec<Filter>> {
         Kind::ResponseHeaderModifier(from) => response_headers(from),
         Kind::Redirect(from) => redirect(from),
     });
-    filters.collect()
+    fitted(filters)
 }
 
 fn http_backends<B>(
@@ -244,12 +256,12 @@ fn http_backends<B>(
         None | Some(Kind::Empty(_)) => Distribution::Empty,
         Some(Kind::FirstAvailable(first)) => {
             let backends = first.backends.into_iter().map(|b| one(b, 1));
-            Distribution::First(backends.collect::<Translated<_>>()?)
+            Distribution::First(fitted(backends)?)
         }
         Some(Kind::RandomAvailable(random)) => {
             let backends = random.backends.into_iter();
             let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
-            Distribution::Random(backends.collect::<Translated<_>>()?)
+            Distribution::Random(fitted(backends)?)
         }
     })
 }
@@ -261,11 +273,7 @@ fn grpc_route<B: Clone>(
 ) -> Translated<Route<HttpRule<B>>> {
     let rules = from.rules.into_iter().map(|rule| {
         Ok(Rule {
-            matches: rule
-                .matches
-                .into_iter()
-                .map(grpc_match)
-                .collect::<Translated<_>>()?,
+            matches: fitted(rule.matches.into_iter().map(grpc_match))?,
             policy: HttpRule {
                 filters: grpc_filters(rule.filters)?,
                 backends: grpc_backends(rule.backends, accrual, resolve)?,
@@ -277,7 +285,7 @@ fn grpc_route<B: Clone>(
         })
     });
     Ok(Route {
-        rules: rules.collect::<Translated<_>>()?,
+        rules: fitted(rules)?,
         reference: reference(from.metadata),
         hosts: hosts(from.hosts),
     })
@@ -290,7 +298,7 @@ fn grpc_filters(from: Vec<pb::grpc_route::Filter>) -> Translated<Vec<Filter>> {
         Kind::FailureInjector(from) => Ok(grpc_failure(from)),
         Kind::RequestHeaderModifier(from) => request_headers(from),
     });
-    filters.collect()
+    fitted(filters)
 }
 
 fn grpc_backends<B>(
@@ -310,12 +318,12 @@ fn grpc_backends<B>(
         None | Some(Kind::Empty(_)) => Distribution::Empty,
         Some(Kind::FirstAvailable(first)) => {
             let backends = first.backends.into_iter().map(|b| one(b, 1));
-            Distribution::First(backends.collect::<Translated<_>>()?)
+            Distribution::First(fitted(backends)?)
         }
         Some(Kind::RandomAvailable(random)) => {
             let backends = random.backends.into_iter();
             let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
-            Distribution::Random(backends.collect::<Translated<_>>()?)
+            Distribution::Random(fitted(backends)?)
         }
     })
 }
@@ -339,12 +347,13 @@ fn opaque<B>(
     let backends = match rule.backends.and_then(|d| d.kind) {
         None | Some(Kind::Empty(_)) => Distribution::Empty,
         Some(Kind::FirstAvailable(first)) => {
-            Distribution::First(first.backends.into_iter().map(|b| one(b, 1)).collect())
+            let backends = first.backends.into_iter().map(|b| one(b, 1));
+            Distribution::First(fitted(backends.map(Ok))?)
         }
         Some(Kind::RandomAvailable(random)) => {
             let backends = random.backends.into_iter();
             let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
-            Distribution::Random(backends.collect())
+            Distribution::Random(fitted(backends.map(Ok))?)
         }
     };
     use pb::opaque_route::filter::Kind as FilterKind;
@@ -379,12 +388,13 @@ fn tls_route<B>(
     let backends = match rule.backends.and_then(|d| d.kind) {
         None | Some(Kind::Empty(_)) => Distribution::Empty,
         Some(Kind::FirstAvailable(first)) => {
-            Distribution::First(first.backends.into_iter().map(|b| one(b, 1)).collect())
+            let backends = first.backends.into_iter().map(|b| one(b, 1));
+            Distribution::First(fitted(backends.map(Ok))?)
         }
         Some(Kind::RandomAvailable(random)) => {
             let backends = random.backends.into_iter();
             let backends = backends.filter_map(|b| Some(one(b.backend?, b.weight)));
-            Distribution::Random(backends.collect())
+            Distribution::Random(fitted(backends.map(Ok))?)
         }
     };
     Ok(TlsRoute {
