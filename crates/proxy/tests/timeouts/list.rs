@@ -16,7 +16,7 @@ const WAITS: [(&str, usize, &str); 22] = [
     ("control/identity.rs", 1, "a_leaf_is_renewed_before_it_ends"),
     (
         "control/stream.rs",
-        3,
+        2,
         "waits_between_attempts_double a_silent_control_plane_is_asked_again",
     ),
     (
