@@ -200,6 +200,22 @@ def test_a_port_that_is_taken_is_named_or_given_way_to(dashboard: str, viz: Clus
     assert f"the port {taken} of this machine is taken" in refused.err
 
 
+def test_the_address_stays_when_its_pod_is_replaced(dashboard: str, viz: Cluster) -> None:
+    words = ("-n", "tulle-viz", "get", "pods", "-l", "component=web", "-o", "name")
+    before = viz.kubectl(*words)
+    viz.kubectl("-n", "tulle-viz", "rollout", "restart", "deployment/web")
+    viz.rollout("deployment/web", "tulle-viz")
+    viz.until(lambda: not set(before.split()) & set(viz.kubectl(*words).split()), "it is gone")
+
+    def is_answered() -> bool:
+        try:
+            return bool(ask(dashboard, "/api/session")["version"])
+        except OSError:
+            return False
+
+    viz.until(is_answered, "the next pod answers at the same address")
+
+
 def put(address: str, text: str, token: str | None) -> tuple[int, dict[str, Any]]:
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 import click
 
 from tulle import names
+from tulle.cli.followed import Followed
 from tulle.cli.target import Command, Failure, Target, failing, run, target
-from tulle.cli.viz_api import running_pod, viz_namespace
+from tulle.cli.viz_api import INSTALL, running_pod, viz_namespace
 from tulle.k8s.portforward import Forward, forwarded
 
 PORT = 50750
@@ -33,7 +34,7 @@ PORT = 50750
 @click.option("--viz-namespace", "given", help="Its namespace, if it is not found by its label.")
 @failing(OSError)
 def command(address: str, port: int | None, show: str, given: str | None) -> None:
-    """Open the dashboard."""
+    """Open the dashboard; the address stays while its pods come and go."""
     try:
         run(_serve(target(), address, port, show == "browser", given))
     except KeyboardInterrupt:
@@ -46,18 +47,30 @@ async def _serve(
     async with await place.client() as client, contextlib.AsyncExitStack() as stack:
         namespace = await viz_namespace(client, given)
         pod = await running_pod(client, namespace, names.WEB)
+        followed = Followed(client, namespace, names.WEB, pod, say=_say)
 
         async def forwarding(local: int) -> Forward:
-            ports = forwarded(client, namespace, pod, names.WEB_PORT, address=address, local=local)
+            ports = forwarded(
+                client, namespace, followed.ready, names.WEB_PORT, address=address, local=local
+            )
             return await stack.enter_async_context(ports)
 
         forward = await _on_port(forwarding, port)
+        followed.left = forward.leave
         url = f"http://{address}:{forward.port}"
         click.echo(f"the dashboard is at {url}")
         click.echo("press Ctrl-C to end", err=True)
         if opens_browser and not await asyncio.to_thread(webbrowser.open, url):
             click.echo(f"no browser was found; open {url} in one", err=True)
-        await asyncio.Event().wait()
+        await followed.follow()
+    raise Failure(
+        f"the Service {names.WEB} in the namespace {namespace} is gone, and the dashboard with it; "
+        f"install it anew: {INSTALL}"
+    )
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"{sentence}; the dashboard goes on at the same address", err=True)
 
 
 async def _on_port(forwarding: Callable[[int], Awaitable[Forward]], port: int | None) -> Forward:

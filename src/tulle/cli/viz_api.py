@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tulle import names
+from tulle.cli.followed import is_ready
 from tulle.cli.target import Failure, Target
 from tulle.k8s.client import ApiError, Client, Unreachable
 from tulle.k8s.portforward import Forward, forwarded
@@ -35,9 +36,7 @@ async def running_pod(client: Client, namespace: str, component: str) -> str:
     selector = f"{names.VIZ_COMPONENT_LABEL}={component}"
     pods = await client.list(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
     for pod in pods:
-        conditions = (pod.get("status") or {}).get("conditions") or ()
-        is_ready = any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
-        if is_ready and not pod["metadata"].get("deletionTimestamp"):
+        if is_ready(pod):
             return str(pod["metadata"]["name"])
     state = "has no pod that is ready" if pods else "has no pod"
     raise Failure(

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -28,34 +28,47 @@ class Forward:
 
     port: int  # on this machine
     failure: str | None = None
+    carried: dict[asyncio.StreamWriter, str] = field(default_factory=dict)  # to the pod of a name
+
+    def leave(self, pod: str) -> None:
+        """Ends the connections to a pod that is gone: nobody else tells that no answer comes."""
+        for writer in [writer for writer, name in self.carried.items() if name == pod]:
+            writer.close()
 
 
 @contextlib.asynccontextmanager
 async def forwarded(
     client: Client,
     namespace: str,
-    pod: str,
+    pod: str | Callable[[], Awaitable[str]],
     port: int,
     *,
     address: str = "127.0.0.1",
     local: int = 0,
 ) -> AsyncIterator[Forward]:
-    """Forwards while the block runs. Each connection to the local port is one to the pod."""
-    forward, carried, idle = Forward(0), set[asyncio.StreamWriter](), asyncio.Event()
+    """Forwards while the block runs. Each connection to the local port is one to the pod.
+
+    A `pod` that is a function is asked anew for every connection.
+    """
+    forward, idle = Forward(0), asyncio.Event()
+
+    async def name() -> str:
+        return pod if isinstance(pod, str) else await pod()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        carried.add(writer)
+        forward.carried[writer] = ""
         try:
-            await _carry(client, namespace, pod, port, reader, writer)
+            chosen = forward.carried[writer] = await name()
+            await _carry(client, namespace, chosen, port, reader, writer)
         except (ApiError, PortForwardError, Unreachable, OSError) as error:
             forward.failure = str(error)
         finally:
             writer.close()
-            carried.discard(writer)
+            del forward.carried[writer]
             idle.set()
 
     # The first connection to the pod shows at once whether it can be reached at all.
-    async with _dialled(client, namespace, pod, port):
+    async with _dialled(client, namespace, await name(), port):
         pass
     server = await asyncio.start_server(serve, address, local)
     forward.port = int(server.sockets[0].getsockname()[1])
@@ -63,9 +76,9 @@ async def forwarded(
         yield forward
     finally:
         server.close()
-        for writer in tuple(carried):
+        for writer in tuple(forward.carried):
             writer.close()
-        while carried:
+        while forward.carried:
             idle.clear()
             await idle.wait()
 
