@@ -13,6 +13,7 @@ pub mod orig_dst;
 pub mod outbound;
 pub mod route;
 pub mod run;
+pub mod stream;
 pub mod tap;
 pub mod telemetry;
 pub mod tls;

@@ -14,6 +14,8 @@ use raw::{Application, Path, Way};
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: web\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
+const OPAQUE: &[u8] = b"\x01\x02 how are you";
+
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// A body of this size passes in memory that does not depend on it.
@@ -115,6 +117,36 @@ async fn ten_thousand_idle_connections_are_kept() {
         client.until("ok").await;
     }
     drop(clients);
+}
+
+#[tokio::test]
+#[ignore = "opens as many sockets as it may"]
+async fn what_is_silent_and_opaque_holds_no_buffer() {
+    let _alone = ALONE.lock().await;
+    let many = 4_000.min((open_files() - 500) / 4);
+    let echo = serve::tcp(|mut stream| async move {
+        let (mut reader, mut writer) = stream.split();
+        let _ = tokio::io::copy(&mut reader, &mut writer).await;
+    })
+    .await;
+    let path = Path::open(Way::Inbound, echo.address).await;
+    let mut clients = Vec::with_capacity(many);
+    let before = resident();
+    for _ in 0..many {
+        let mut client = path.connect().await;
+        client.send(OPAQUE).await;
+        client.until("you").await;
+        clients.push(client);
+    }
+    let each = (resident() - before) / many as u64;
+    println!("{many} connections: {each} bytes each");
+    // The echo holds 8 KiB of its own, and it and the client are in the same process.
+    assert!(each < 28 << 10, "{each} bytes for each connection");
+    for client in clients.iter_mut().step_by(1_000) {
+        client.read.clear();
+        client.send(OPAQUE).await;
+        client.until("you").await;
+    }
 }
 
 /// How many files this process may have open.

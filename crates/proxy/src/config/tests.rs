@@ -58,10 +58,10 @@ fn defaults_are_the_documented_ones() {
         config.inbound.default_policy,
         DefaultPolicy::AllUnauthenticated
     );
-    assert_eq!(
-        config.outbound.direction.server.connection_window,
-        1_048_576
-    );
+    let server = config.outbound.direction.server;
+    assert_eq!(server.connection_window, 1_048_576);
+    assert_eq!(server.stream_window, 131_072);
+    assert_eq!(server.max_frame_size, 49_143);
     assert_eq!(config.policy.service.name, None);
     assert_eq!(config.identity.service.name, None);
     assert_eq!(

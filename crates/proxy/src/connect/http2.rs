@@ -46,6 +46,7 @@ impl Connection {
         let (requests, mut connection) = h2::client::Builder::new()
             .initial_window_size(settings.stream_window)
             .initial_connection_window_size(settings.connection_window)
+            .max_frame_size(settings.max_frame_size)
             .max_header_list_size(HEADER_BYTES)
             .max_send_buffer_size(SEND_BUFFER)
             .data_frame_budget(SMALL_FRAMES)

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::header::TransportHeader;
+use crate::stream::ahead::ReadAhead;
 use crate::tls::client::{Peer, TlsError};
 use crate::tls::keys::Keys;
 
@@ -47,7 +48,7 @@ pub struct Dial {
 /// A dialled connection: concrete, so that reads and writes are not dispatched at run time.
 pub enum Stream {
     Plain(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Tls(Box<tokio_rustls::client::TlsStream<ReadAhead<TcpStream>>>),
 }
 
 pub struct Connector {

@@ -29,13 +29,16 @@ pub struct HttpSettings {
     pub keep_alive: Option<(Duration, Duration)>,
     pub is_window_adaptive: bool,
     pub max_concurrent_streams: Option<u32>,
-    pub max_frame_size: Option<u32>,
+    pub max_frame_size: u32,
     pub max_header_list_size: Option<u32>,
     pub max_pending_resets: Option<usize>,
     pub max_send_buffer: Option<usize>,
     /// In which a client of HTTP/1 must have sent the first request's head, and each later one that it began.
     pub head_timeout: Duration,
 }
+
+/// With its nine bytes of header, such a frame fills three TLS records and no part of a fourth.
+pub const FRAME_SIZE: u32 = 3 * 16_384 - 9;
 
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -47,7 +50,7 @@ impl Default for HttpSettings {
             keep_alive: None,
             is_window_adaptive: false,
             max_concurrent_streams: None,
-            max_frame_size: None,
+            max_frame_size: FRAME_SIZE,
             max_header_list_size: None,
             max_pending_resets: None,
             max_send_buffer: None,

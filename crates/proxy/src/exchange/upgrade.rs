@@ -5,6 +5,8 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
+use crate::stream::copy::both_ways;
+
 /// Whether the request asks to leave HTTP on this connection.
 pub fn is_asked<B>(request: &Request<B>) -> bool {
     if request.version() != Version::HTTP_11 {
@@ -46,8 +48,8 @@ pub fn join(client: OnUpgrade, server: OnUpgrade) {
                 return;
             }
         };
-        let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
-        if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut server).await {
+        let (client, server) = (TokioIo::new(client), TokioIo::new(server));
+        if let Err(error) = both_ways(client, server).await {
             tracing::debug!(%error, "Upgraded connection ended");
         }
     });

@@ -27,6 +27,7 @@ use crate::exchange::prefixed::Prefixed;
 use crate::exchange::serve::HttpSettings;
 use crate::orig_dst::OrigDst;
 use crate::outbound::opaque::read_sni;
+use crate::stream::ahead::ReadAhead;
 use crate::tap::Taps;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::labels::Labels;
@@ -259,7 +260,7 @@ impl Inbound {
 type Direct = (
     ClientTls,
     TransportHeader,
-    Prefixed<tokio_rustls::server::TlsStream<Prefixed<TcpStream>>>,
+    Prefixed<tokio_rustls::server::TlsStream<ReadAhead<Prefixed<TcpStream>>>>,
 );
 
 /// A v4 client of a dual-stack listener is the same client.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::accept::Arrival;
 use super::authorize::{Decision, authorize};
@@ -11,9 +11,8 @@ use super::labels::named;
 use super::policies::LivePolicy;
 use crate::connect::counted::Counted;
 use crate::connect::tcp::{ConnectError, Stream};
+use crate::stream::copy::both_ways;
 use crate::telemetry::labels::Labels;
-
-const BUFFER: usize = 32 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpaqueError {
@@ -70,7 +69,7 @@ where
 {
     let mut changes = arrival.policy.watch();
     changes.mark_unchanged();
-    let copying = copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER);
+    let copying = both_ways(&mut client, &mut server);
     let mut copying = std::pin::pin!(copying);
     loop {
         tokio::select! {

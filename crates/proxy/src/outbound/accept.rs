@@ -22,6 +22,7 @@ use crate::exchange::in_flight::InFlight;
 use crate::exchange::prefixed::Prefixed;
 use crate::exchange::serve::HttpSettings;
 use crate::orig_dst::OrigDst;
+use crate::stream::copy::both_ways;
 use crate::tap::Taps;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
 use crate::telemetry::metrics::Metrics;
@@ -179,7 +180,7 @@ impl Connection {
                 match (spoken, server) {
                     (Spoken::Opaque, Some(server)) => {
                         let open = rows.open(route.map(|r| &*r.reference), false);
-                        open.ended(opaque::copy(client, server).await.map_err(AcceptError::Io))
+                        open.ended(both_ways(client, server).await.map_err(AcceptError::Io))
                     }
                     (spoken, _) => self.spoke(spoken, client, route, rows).await,
                 }
@@ -188,7 +189,7 @@ impl Connection {
                 rows.detected(Some(Spoken::Opaque), accepted);
                 let open = rows.open(route.map(|r| &*r.reference), false);
                 let server = Prefixed::new(greeting, server);
-                open.ended(opaque::copy(io, server).await.map_err(AcceptError::Io))
+                open.ended(both_ways(io, server).await.map_err(AcceptError::Io))
             }
         }
     }
@@ -253,7 +254,7 @@ impl Connection {
         let open = rows.open(route.map(|r| &*r.reference), is_tls);
         let copied = async {
             let server = self.connect(route).await?;
-            Ok(opaque::copy(io, server.io).await?)
+            Ok(both_ways(io, server.io).await?)
         };
         open.ended(copied.await)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
 use super::pick;
@@ -14,9 +14,6 @@ use crate::connect::counted::Counted;
 use crate::connect::tcp::{ConnectError, Stream};
 use crate::control::policy::outbound::{SniMatch, TcpRoute, TcpRule, TlsRoute};
 use crate::detect::{Sni, tls_sni};
-
-/// One TLS record's worth, twice.
-const BUFFER: usize = 32 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpaqueError {
@@ -70,15 +67,6 @@ pub async fn connect(route: Option<&TcpRoute<Arc<Backend>>>) -> Result<Onward, O
             }
         }
     }
-}
-
-pub async fn copy<A, B>(mut client: A, mut server: B) -> io::Result<()>
-where
-    A: AsyncRead + AsyncWrite + Unpin,
-    B: AsyncRead + AsyncWrite + Unpin,
-{
-    copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await?;
-    Ok(())
 }
 
 /// The route by the name in the client's first TLS record, the most specific one.

@@ -15,6 +15,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::keys::Keys;
 use super::name::Identity;
+use crate::stream::ahead::ReadAhead;
 
 /// Whom to expect: `identity` is what the certificate proves, `server_name` what SNI says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,14 +108,14 @@ pub async fn connect(
     peer: &Peer,
     is_transport: bool,
     io: TcpStream,
-) -> Result<TlsStream<TcpStream>, TlsError> {
+) -> Result<TlsStream<ReadAhead<TcpStream>>, TlsError> {
     let name = peer
         .server_name
         .server_name()
         .ok_or_else(|| TlsError::InvalidName(peer.server_name.clone()))?;
     let config = settings(keys, peer, is_transport);
     TlsConnector::from(config)
-        .connect(name, io)
+        .connect(name, ReadAhead::new(io))
         .await
         .map_err(|e| TlsError::Handshake(peer.identity.clone(), e))
 }

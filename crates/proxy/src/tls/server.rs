@@ -7,9 +7,10 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::keys::{Keys, TRANSPORT_ALPN};
 use super::name::Identity;
+use crate::stream::ahead::ReadAhead;
 
 pub struct Accepted<IO> {
-    pub io: TlsStream<IO>,
+    pub io: TlsStream<ReadAhead<IO>>,
     /// None: the client showed no certificate.
     pub client: Option<Identity>,
     pub is_transport: bool,
@@ -23,7 +24,7 @@ where
         .current()
         .ok_or_else(|| io::Error::other("this proxy has no certificate yet"))?;
     let io = TlsAcceptor::from(credentials.server.clone())
-        .accept(io)
+        .accept(ReadAhead::new(io))
         .await?;
     let (_, session) = io.get_ref();
     let client = session

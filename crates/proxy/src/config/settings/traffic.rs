@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::env::{ConfigError, Env};
 use super::super::parse::{self, PortSet};
 use super::DefaultPolicy;
-use crate::exchange::serve::HEAD_TIMEOUT;
+use crate::exchange::serve::{FRAME_SIZE, HEAD_TIMEOUT};
 
 /// What both directions have, each with defaults of its own.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ pub struct Http2 {
     pub is_window_adaptive: bool,
     pub keep_alive: Option<KeepAlive>,
     pub max_concurrent_streams: Option<u32>,
-    pub max_frame_size: Option<u32>,
+    pub max_frame_size: u32,
     pub max_header_list_size: Option<u32>,
     pub max_pending_accept_reset_streams: Option<usize>,
     pub max_send_buffer: Option<usize>,
@@ -118,14 +118,14 @@ impl Http2 {
         let interval = env.optional(&name("KEEP_ALIVE_INTERVAL"), parse::duration)?;
         let timeout = env.optional(&name("KEEP_ALIVE_TIMEOUT"), parse::duration)?;
         Ok(Self {
-            stream_window: window("INITIAL_STREAM_WINDOW_SIZE", 65_535)?,
+            stream_window: window("INITIAL_STREAM_WINDOW_SIZE", 131_072)?,
             connection_window: window("INITIAL_CONNECTION_WINDOW_SIZE", 1_048_576)?,
             is_window_adaptive: env.or(&name("ADAPTIVE_FLOW_CONTROL"), parse::boolean, false)?,
             keep_alive: interval
                 .zip(timeout)
                 .map(|(interval, timeout)| KeepAlive { interval, timeout }),
             max_concurrent_streams: number("MAX_CONCURRENT_STREAMS")?,
-            max_frame_size: number("MAX_FRAME_SIZE")?,
+            max_frame_size: number("MAX_FRAME_SIZE")?.unwrap_or(FRAME_SIZE),
             max_header_list_size: number("MAX_HEADER_LIST_SIZE")?,
             max_pending_accept_reset_streams: env
                 .optional(&name("MAX_PENDING_ACCEPT_RESET_STREAMS"), parse::count)?,
