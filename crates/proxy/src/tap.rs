@@ -6,6 +6,7 @@ mod matcher;
 mod server;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,8 +14,10 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use linkerd2_proxy_api::tap as pb;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub use events::Tapped;
 use matcher::{InvalidMatch, Match};
@@ -25,8 +28,11 @@ use crate::telemetry::labels::{Direction, Tls};
 /// A watcher that reads slower than this loses events, never the requests.
 const BUFFERED_EVENTS: usize = 400;
 
-/// Events of so long leave in one write: a write for each costs more than all else about it.
-const GATHERED: Duration = Duration::from_millis(5);
+/// Events leave in one write when the first has waited for so long, or when there are many: a write
+/// for each costs more than all else about it.
+const GATHERED: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(5);
+const MANY: usize = 100;
 
 /// A request as a watcher may see it.
 pub struct Seen<'a> {
@@ -63,7 +69,7 @@ struct Watcher {
     count: AtomicUsize,
     matching: Match,
     has_headers: bool,
-    events: mpsc::Sender<pb::TapEvent>,
+    events: mpsc::Sender<Bytes>,
     watching: Arc<AtomicUsize>,
 }
 
@@ -133,12 +139,12 @@ fn wants_headers(extract: Option<pb::observe_request::Extract>) -> bool {
 /// The receiving end.
 struct Watching {
     watcher: Option<Arc<Watcher>>,
-    events: mpsc::Receiver<pb::TapEvent>,
+    events: mpsc::Receiver<Bytes>,
 }
 
 impl Watching {
     /// None once the limit is reached and the last of the tapped responses has ended.
-    async fn next(&mut self) -> Option<pb::TapEvent> {
+    async fn next(&mut self) -> Option<Bytes> {
         let event = match self.events.try_recv() {
             Ok(event) => Some(event),
             Err(_) => self.first_of_many().await,
@@ -147,9 +153,12 @@ impl Watching {
         event
     }
 
-    async fn first_of_many(&mut self) -> Option<pb::TapEvent> {
+    async fn first_of_many(&mut self) -> Option<Bytes> {
         let event = self.events.recv().await?;
-        tokio::time::sleep(GATHERED).await;
+        let until = Instant::now() + GATHERED;
+        while Instant::now() < until && self.events.len() < MANY {
+            tokio::time::sleep(LOOK).await;
+        }
         Some(event)
     }
 }

@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::uri::Scheme;
 use linkerd2_proxy_api::http_types::{Headers, headers::Header};
 use linkerd2_proxy_api::tap as pb;
 use pb::tap_event::http::{Event, RequestInit, ResponseEnd, ResponseInit, StreamId};
 use pb::tap_event::{EndpointMeta, ProxyDirection, RouteMeta};
+use prost::Message;
 use tokio::sync::mpsc;
 
-use super::{Seen, Watcher};
+use super::{Seen, Watcher, wire};
 use crate::exchange::body::{BodyError, Observer};
 use crate::telemetry::labels::{Direction, Tls};
 
 /// A request that at least one watcher sees. Its end is told when it is dropped.
 pub struct Tapped {
     /// What all its events share.
-    base: pb::TapEvent,
+    base: Bytes,
     copies: Vec<Copy>,
     requested: Instant,
     answered: Option<Instant>,
@@ -34,7 +36,7 @@ pub struct Tapped {
 struct Copy {
     id: StreamId,
     has_headers: bool,
-    events: mpsc::Sender<pb::TapEvent>,
+    events: mpsc::Sender<Bytes>,
 }
 
 impl Tapped {
@@ -43,7 +45,7 @@ impl Tapped {
         seen: &Seen<'_>,
     ) -> Option<Self> {
         let mut tapped = Self {
-            base: base(seen),
+            base: base(seen).encode_to_vec().into(),
             copies: Vec::new(),
             requested: Instant::now(),
             answered: None,
@@ -154,14 +156,8 @@ fn h2_code(error: &hyper::Error) -> Option<u32> {
 }
 
 impl Copy {
-    fn send(&self, base: &pb::TapEvent, event: Event) -> bool {
-        let event = pb::TapEvent {
-            event: Some(pb::tap_event::Event::Http(pb::tap_event::Http {
-                event: Some(event),
-            })),
-            ..base.clone()
-        };
-        self.events.try_send(event).is_ok()
+    fn send(&self, base: &[u8], event: Event) -> bool {
+        self.events.try_send(wire::joined(base, event)).is_ok()
     }
 }
 

@@ -3,6 +3,7 @@ use linkerd2_proxy_api::http_types::scheme::Type::Registered;
 use pb::observe_request::r#match as form;
 use pb::observe_request::{Extract, extract};
 use pb::tap_event::http::Event;
+use prost::Message;
 
 use super::*;
 use crate::exchange::body::Observer;
@@ -76,6 +77,10 @@ fn request(taps: &Taps, path: &str) -> Option<Tapped> {
     })
 }
 
+fn read(event: Bytes) -> pb::TapEvent {
+    pb::TapEvent::decode(event).unwrap()
+}
+
 fn http(event: pb::TapEvent) -> Event {
     let pb::tap_event::Event::Http(http) = event.event.unwrap();
     http.event.unwrap()
@@ -89,7 +94,7 @@ async fn a_watcher_sees_beginning_response_and_end() {
     let mut watching = taps.watch(observe(1, matching)).unwrap();
     assert!(request(&taps, "/b").is_none());
     let mut tapped = request(&taps, "/a/1?q=2").unwrap();
-    let event = watching.next().await.unwrap();
+    let event = read(watching.next().await.unwrap());
     let labels = &event.destination_meta.as_ref().unwrap().labels;
     assert_eq!(labels["deployment"], "web");
     assert_eq!(labels["server_id"], "web.shop");
@@ -113,7 +118,7 @@ async fn a_watcher_sees_beginning_response_and_end() {
     assert_eq!(init.headers.unwrap().headers[0].name, "x-a");
 
     tapped.response(&Response::builder().status(503).body(()).unwrap());
-    let Event::ResponseInit(init) = http(watching.next().await.unwrap()) else {
+    let Event::ResponseInit(init) = http(read(watching.next().await.unwrap())) else {
         panic!()
     };
     assert_eq!(init.http_status, 503);
@@ -124,7 +129,7 @@ async fn a_watcher_sees_beginning_response_and_end() {
     trailers.insert("grpc-status", HeaderValue::from_static("13"));
     tapped.trailers(&trailers);
     drop(tapped);
-    let Event::ResponseEnd(end) = http(watching.next().await.unwrap()) else {
+    let Event::ResponseEnd(end) = http(read(watching.next().await.unwrap())) else {
         panic!()
     };
     assert_eq!(end.response_bytes, 15);
@@ -132,6 +137,25 @@ async fn a_watcher_sees_beginning_response_and_end() {
     assert_eq!(end.trailers.unwrap().headers[0].name, "grpc-status");
     assert!(watching.next().await.is_none(), "the limit was one request");
     assert!(!taps.is_watched());
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_leave_together_soon_or_many() {
+    let taps = Taps::default();
+    let mut watching = taps.watch(observe(1_000, all(Vec::new()))).unwrap();
+    let begun = Instant::now();
+    tokio::join!(watching.next(), async { drop(request(&taps, "/")) });
+    assert!((GATHERED..2 * GATHERED).contains(&begun.elapsed()));
+    let begun = Instant::now();
+    watching.next().await.unwrap();
+    assert!(begun.elapsed().is_zero(), "the second came along");
+    let many = async {
+        for _ in 0..MANY {
+            drop(request(&taps, "/"));
+        }
+    };
+    tokio::join!(watching.next(), many);
+    assert!(begun.elapsed().is_zero(), "they need not wait for more");
 }
 
 #[tokio::test]
