@@ -65,6 +65,7 @@ class Shop:
         self.services, self.routes = dict(SERVICES), ROUTES
         self.restarts = {"deployment/shop/cart": (2, 600.0, "OOMKilled")}
         self.issuer_days = 200
+        self.backends = []
         self.asked = []
         self.past_is_known = True
         self._released = asyncio.Event()
@@ -302,6 +303,9 @@ class Shop:
             return {"sources": []}
         source = {"reason": "no_tls_from_remote", "port": "8080", "tcp": 1}
         return {"sources": [{**source, "rps": 0.4, "success": 1.0}]}
+
+    def _backends(self, query):
+        return {"rows": self.backends if self._live(query) else []}
 
     def _names(self, query):
         pods = [["pod", pod["namespace"], pod["name"]] for pod in self._all_pods()]

@@ -26,7 +26,7 @@ SPARE_MEBIBYTES = 64  # of the history's volume, for what SQLite writes beside t
 RULES = [
     rule("apps", ["daemonsets", "deployments", "statefulsets"], READ),
     rule("linkerd.io", ["serviceprofiles"], ["get", *READ]),
-    rule("policy.linkerd.io", ["authorizationpolicies", "servers"], READ),
+    rule("policy.linkerd.io", ["authorizationpolicies", "httproutes", "servers"], READ),
     rule("gateway.networking.k8s.io", ["grpcroutes", "httproutes"], READ),
     rule("split.smi-spec.io", ["trafficsplits"], READ),
 ]

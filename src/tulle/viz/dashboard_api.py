@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tulle.viz.backends import backends
 from tulle.viz.graph import accounts_of, around, edges_json, graph, graph_json, totals
 from tulle.viz.inventory import Inventory
 from tulle.viz.kinds import KINDS, Resource
@@ -54,6 +55,7 @@ class DashboardApi:
             "/api/proxies": self._proxies,
             "/api/unmeshed": self._unmeshed,
             "/api/names": self._names,
+            "/api/backends": self._backends,
         }
 
     async def _graph(self, params: Params) -> Json:
@@ -93,6 +95,11 @@ class DashboardApi:
     async def _unmeshed(self, params: Params) -> Json:
         window, asked = one(params, "window") or "1m", self.prometheus.at(moment(params))
         return {"sources": await unproven(_named(params), window, asked)}
+
+    async def _backends(self, params: Params) -> Json:
+        namespace, service = one(params, "namespace"), one(params, "name")
+        window, asked = one(params, "window") or "1m", self.prometheus.at(moment(params))
+        return {"rows": await backends(namespace, service, window, asked)}
 
     async def _names(self, _: Params) -> Json:
         """Of all that a user may look for by name."""

@@ -198,6 +198,37 @@ export interface Profile {
   suggested: string;
 }
 
+export interface SplitBackend {
+  namespace: string;
+  name: string;
+  port: Num;
+  /** As the object has it: a whole number, of a TrafficSplit perhaps a quantity such as 500m. */
+  weight: string;
+  share: Num;
+  success: Num;
+  rps: Num;
+  p50: Num;
+  p95: Num;
+  p99: Num;
+}
+
+export interface Split {
+  kind: string;
+  /** As RBAC names it: httproutes.gateway.networking.k8s.io. */
+  resource: string;
+  namespace: string;
+  name: string;
+  rule: number;
+  matches: string;
+  generation: number;
+  backends: SplitBackend[];
+}
+
+export interface Splits {
+  splits: Split[];
+  notes: string[];
+}
+
 export interface TopRow {
   source: string;
   destination: string;

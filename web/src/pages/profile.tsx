@@ -1,16 +1,12 @@
 /** Makes or edits a Service's profile, with the user's own right: the token stays in this page. */
 
-import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { ask, Failure, type Problem } from "../api/client";
 import { usePoll } from "../api/poll";
 import type { Profile } from "../api/types";
-import { Icon, State } from "../parts/icons";
+import { Icon } from "../parts/icons";
 import { Section } from "../parts/page";
 import { Polled } from "../parts/states";
-
-/** In memory only: gone when the page is closed or loaded anew. */
-const token = signal("");
+import { put, type Result, Told, TokenField } from "../parts/told";
 
 interface Props {
   namespace: string;
@@ -29,41 +25,25 @@ export function ProfileEditor({ namespace, service }: Props) {
   );
 }
 
-interface Result {
-  state: "ok" | "fail";
-  message: string;
-  hint: string;
-  problems: Problem[];
-}
-
-async function put(url: string, profile: string): Promise<Result> {
-  try {
-    await ask<unknown>(url, {
-      method: "PUT",
-      body: JSON.stringify({ profile }),
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token.value.trim()}` },
-    });
-    return { state: "ok", message: "Saved. Proxies follow within seconds.", hint: "", problems: [] };
-  } catch (error) {
-    if (error instanceof Failure) return { state: "fail", message: error.message, hint: error.hint, problems: error.problems };
-    return { state: "fail", message: String(error), hint: "Try again.", problems: [] };
-  }
+async function save(url: string, profile: string): Promise<Result> {
+  const { result } = await put<unknown>(url, { profile });
+  return result ?? { state: "ok", message: "Saved. Proxies follow within seconds.", hint: "", problems: [] };
 }
 
 function Editor({ found, url, service, saved }: { found: Profile; url: string; service: string; saved: () => void }) {
   const [text, setText] = useState(found.profile ?? found.suggested);
   const [result, setResult] = useState<Result | null>(null);
   const [isSaving, setSaving] = useState(false);
-  const save = async (event: Event) => {
+  const submit = async (event: Event) => {
     event.preventDefault();
     setSaving(true);
-    const done = await put(url, text);
+    const done = await save(url, text);
     setResult(done);
     setSaving(false);
     if (done.state === "ok") saved();
   };
   return (
-    <form class="stack" onSubmit={(event) => void save(event)}>
+    <form class="stack" onSubmit={(event) => void submit(event)}>
       <p class="quiet">
         {found.exists
           ? `${service} has this profile.`
@@ -74,19 +54,7 @@ function Editor({ found, url, service, saved }: { found: Profile; url: string; s
         <textarea rows={20} spellcheck={false} class="code" value={text} onInput={(event) => setText(event.currentTarget.value)} aria-describedby="profile-result" />
       </label>
       <div class="query-foot">
-        <label class="field grow">
-          Your bearer token
-          <input
-            type="password"
-            autocomplete="off"
-            required
-            value={token.value}
-            placeholder="kubectl create token ACCOUNT"
-            onInput={(event) => {
-              token.value = event.currentTarget.value;
-            }}
-          />
-        </label>
+        <TokenField />
         <button type="submit" class="primary" disabled={isSaving}>
           <Icon name="edit" /> {isSaving ? "Saving …" : found.exists ? "Save" : "Make the profile"}
         </button>
@@ -101,24 +69,5 @@ function Editor({ found, url, service, saved }: { found: Profile; url: string; s
         {result ? <Told result={result} /> : null}
       </div>
     </form>
-  );
-}
-
-function Told({ result }: { result: Result }) {
-  return (
-    <div class={result.state === "ok" ? "stale told-ok" : "stale told-fail"}>
-      <State state={result.state}>{result.message}</State>
-      {result.hint ? <span class="quiet">{result.hint}</span> : null}
-      {result.problems.length > 0 ? (
-        <ul>
-          {result.problems.map(({ line, message }) => (
-            <li key={`${line ?? ""}${message}`}>
-              {line === null ? "" : `line ${line}: `}
-              {message}
-            </li>
-          ))}
-        </ul>
-      ) : null}
-    </div>
   );
 }

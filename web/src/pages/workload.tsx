@@ -20,6 +20,7 @@ import { at, range } from "../time";
 import { LiveTap } from "../live/tapview";
 import { LiveTop } from "../live/topview";
 import { ProfileEditor } from "./profile";
+import { SplitPanel } from "./split";
 
 interface Props {
   kind: Kind;
@@ -106,7 +107,12 @@ function Found({ found, kind, namespace, name }: Props & { found: Workload }) {
     tabs.push({ id: "top", title: "Top", show: () => <LiveTop target={target} /> }, { id: "tap", title: "Tap", show: () => <LiveTap target={target} /> });
   }
   if (kind.kind === "service") {
+    tabs.push({ id: "split", title: "Split", show: () => <SplitPanel namespace={namespace} service={name} /> });
     tabs.push({ id: "profile", title: "Profile", show: () => <ProfileEditor namespace={namespace} service={name} /> });
+  }
+  const { apex } = found.row;
+  if (kind.kind === "trafficsplit" && apex !== undefined) {
+    tabs.push({ id: "split", title: "Split", show: () => <SplitPanel namespace={namespace} service={apex} only={name} /> });
   }
   return (
     <>

@@ -2,8 +2,8 @@
 own proxy; a sample of all of them it keeps each ten seconds.
 
 RBAC: `watch` on all of tap.linkerd.io, unless an install withholds it; `list`, `watch` on what the
-journal of changes is made of (watched.py), `get` on ServiceProfiles. It writes nothing but with the
-token of who asks.
+journal of changes (watched.py) and the splits (splits.py) are made of, `get` on ServiceProfiles. It
+writes nothing but with the token of who asks.
 """
 
 import argparse

@@ -11,6 +11,7 @@ from tulle.viz.kinds import KINDS
 from tulle.viz.stat import CLASSIFICATION
 from tulle.viz.web import charts, live
 from tulle.viz.web.assets import Assets
+from tulle.viz.web.callers import allows
 from tulle.viz.web.graphs import Graphs
 from tulle.viz.web.http import (
     NAME,
@@ -26,10 +27,12 @@ from tulle.viz.web.http import (
 from tulle.viz.web.live import Wanted
 from tulle.viz.web.metrics import Unanswered
 from tulle.viz.web.overview import Overview
-from tulle.viz.web.profiles import Profiles, allows
+from tulle.viz.web.profiles import Profiles
 from tulle.viz.web.search import Search
 from tulle.viz.web.sources import Sources
+from tulle.viz.web.splits import RESOURCES
 from tulle.viz.web.store import STEP_SECONDS
+from tulle.viz.web.weights import Splits
 from tulle.viz.web.workloads import Workloads
 
 Json = dict[str, Any]
@@ -70,7 +73,7 @@ class Dashboard:
         self._assets = assets or Assets()
         self._workloads, self._graphs = Workloads(sources), Graphs(sources)
         self._overview, self._search = Overview(sources), Search(sources)
-        self._profiles = Profiles(sources)
+        self._profiles, self._splits = Profiles(sources), Splits(sources)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,7 +100,9 @@ class Dashboard:
                 "reach it by `tulle viz dashboard`, or allow the name by --enforced-host",
             )
         if scope["method"] not in ("GET", "HEAD", "PUT"):
-            raise Refused(405, "the dashboard is read by GET; only profiles are written, by PUT")
+            raise Refused(
+                405, "the dashboard is read by GET; profiles and splits are written by PUT"
+            )
 
     def _stream(self, scope: Message) -> AsyncIterator[Any] | None:
         """Of tap or top; None if something else is asked."""
@@ -157,6 +162,10 @@ class Dashboard:
                 return await self._profiles.read(namespace, service)
             case ["can", "profiles", namespace] if _named(namespace):
                 return await self._profiles.may(namespace, bearer(scope))
+            case ["splits", namespace, service] if _named(namespace, service):
+                return await self._splits.read(namespace, service, query)
+            case ["can", "splits", namespace] if _named(namespace):
+                return await self._splits.may(namespace, bearer(scope))
             case _:
                 raise Refused(404, f"there is nothing at {scope['path']}")
 
@@ -229,21 +238,40 @@ class Dashboard:
     async def _written(
         self, scope: Message, receive: Receive, parts: list[str], query: Query
     ) -> Answer:
-        match parts:
-            case ["api", "profiles", namespace, service] if _named(namespace, service):
-                pass
-            case _:
-                raise Refused(405, "only profiles are written")
+        writing = self._writing(parts, query)
+        if writing is None:
+            raise Refused(405, "only profiles and the weights of splits are written")
         if is_foreign(scope):
             raise Refused(403, "a change is made by the dashboard's own pages, or by no page")
         if not header(scope, b"content-type").startswith("application/json"):
             raise Refused(415, "the body is JSON; say so by Content-Type: application/json")
-        body = await body_of(scope, receive)
-        if query.text("validate") == "true":
-            _, problems = self._profiles.judge(namespace, service, body)
-            return answer(scope, 200, {"problems": problems})
-        content = await self._profiles.write(namespace, service, body, bearer(scope))
+        content = await writing(await body_of(scope, receive), bearer(scope))
         return answer(scope, 200, content)
+
+    def _writing(
+        self, parts: list[str], query: Query
+    ) -> Callable[[bytes, str], Awaitable[Json]] | None:
+        """What takes a body and a token, by the path; None if nothing is written there."""
+        profiles, splits = self._profiles, self._splits
+
+        async def profile(body: bytes, token: str) -> Json:
+            _, _, namespace, service = parts
+            if query.text("validate") == "true":
+                _, problems = profiles.judge(namespace, service, body)
+                return {"problems": problems}
+            return await profiles.write(namespace, service, body, token)
+
+        async def split(body: bytes, token: str) -> Json:
+            _, _, namespace, resource, name = parts
+            return await splits.write(namespace, resource, name, body, query, token)
+
+        match parts:
+            case ["api", "profiles", namespace, service] if _named(namespace, service):
+                return profile
+            case ["api", "splits", space, resource, name] if resource in RESOURCES:
+                return split if _named(space, name) else None
+            case _:
+                return None
 
 
 def is_page(parts: list[str]) -> bool:

@@ -1,14 +1,12 @@
 """ServiceProfiles: read by the dashboard's account, written only with the token of whoever asks."""
 
-import contextlib
 import json
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import yaml
 
 from tulle.k8s.client import ApiError, Client, NotFound, Unreachable
+from tulle.viz.web.callers import NO_TOKEN, TOKEN_HINT, allows, as_user, refusal
 from tulle.viz.web.http import Refused
 from tulle.viz.web.profile_rules import TEMPLATE, judged
 from tulle.viz.web.sources import Sources
@@ -16,9 +14,6 @@ from tulle.viz.web.sources import Sources
 Json = dict[str, Any]
 
 GROUP, VERSION, PLURAL = "linkerd.io", "v1alpha2", "serviceprofiles"
-REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-NO_TOKEN = "a change is made with your own token; give it as Authorization: Bearer TOKEN"
-TOKEN_HINT = "kubectl create token ACCOUNT"
 SHOWN = ("labels", "annotations", "name", "namespace")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -74,7 +69,7 @@ class Profiles:
             raise Refused(422, sentence, problems=problems)
         wanted["metadata"].setdefault("namespace", namespace)
         try:
-            async with self._as_user(token) as client:
+            async with as_user(self._api(), token) as client:
                 created, stored = await _stored(client, namespace, wanted)
         except (ApiError, Unreachable) as error:
             raise refusal(error) from error
@@ -85,28 +80,13 @@ class Profiles:
         if not token:
             return {"create": False, "update": False}
         try:
-            async with self._as_user(token) as client:
+            async with as_user(self._api(), token) as client:
                 return {
-                    verb: await allows(client, verb, namespace) for verb in ("create", "update")
+                    verb: await allows(client, verb, namespace, GROUP, PLURAL)
+                    for verb in ("create", "update")
                 }
         except (ApiError, Unreachable) as error:
             raise refusal(error) from error
-
-    @contextlib.asynccontextmanager
-    async def _as_user(self, token: str) -> AsyncIterator[Client]:
-        """A client that carries this token and nothing of ours."""
-        access = replace(
-            self._api().access,
-            token=token,
-            token_file=None,
-            exec_plugin=None,
-            client_certificate=None,
-            client_key=None,
-            impersonate_user=None,
-            impersonate_groups=(),
-        )
-        async with Client(access) as client:
-            yield client
 
 
 async def _stored(client: Client, namespace: str, wanted: Json) -> tuple[bool, Json]:
@@ -119,21 +99,6 @@ async def _stored(client: Client, namespace: str, wanted: Json) -> tuple[bool, J
     return False, await client.replace(_path(namespace, name), wanted)
 
 
-async def allows(
-    client: Client, verb: str, namespace: str, group: str = GROUP, resource: str = PLURAL
-) -> bool:
-    """For whoever the client is; `*` of a resource asks for all that it has below it."""
-    resource, _, subresource = resource.partition("/")
-    attributes = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
-    spec = {"resourceAttributes": {**attributes, "namespace": namespace}}
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": spec,
-    }
-    return bool((await client.create(REVIEWS, body))["status"]["allowed"])
-
-
 def shown(found: Json) -> str:
     """As a person would write it: without what the API server adds."""
     metadata = {word: found["metadata"][word] for word in SHOWN if found["metadata"].get(word)}
@@ -144,16 +109,3 @@ def shown(found: Json) -> str:
             del metadata["annotations"]
     kept = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "ServiceProfile", "metadata": metadata}
     return yaml.safe_dump({**kept, "spec": found.get("spec") or {}}, sort_keys=False)
-
-
-def refusal(error: ApiError | Unreachable) -> Refused:
-    """The API server's own words, and its status where it is the caller's to mend."""
-    if isinstance(error, Unreachable):
-        return Refused(502, str(error))
-    status = error.status if error.status in (401, 403, 404, 409, 422) else 502
-    hints = {
-        401: "the token may have ended; make another: kubectl create token ACCOUNT",
-        403: "ask who administers the cluster for the right, as RBAC names it above",
-        409: "somebody else changed it meanwhile; read it again",
-    }
-    return Refused(status, error.message or error.reason or str(error), hints.get(status, ""))
