@@ -16,7 +16,7 @@ from tulle.install.viz_prometheus import objects
 from tulle.viz import queries, recorded
 from tulle.viz.graph import received, sent
 from tulle.viz.kinds import KINDS, Resource
-from tulle.viz.prometheus import RULES_SECONDS, Prometheus
+from tulle.viz.prometheus import KEPT_SECONDS, Prometheus
 from tulle.viz.stat import Question, answer
 
 ALL = {rule.name for rule in (*recorded.REQUESTS, *recorded.BUCKETS)}
@@ -177,9 +177,9 @@ async def test_rules_that_come_or_fail_are_noticed(answers):
     assert await found.recorded() == frozenset()
     answers.recorded = ["tulle:a"]
     assert await found.recorded() == frozenset()
-    now[0] += RULES_SECONDS
+    now[0] += KEPT_SECONDS
     assert await found.at(None).recorded() == {"tulle:a"}
     answers.status = 404
     assert await found.recorded() == {"tulle:a"}
-    now[0] += RULES_SECONDS
+    now[0] += KEPT_SECONDS
     assert await found.recorded() == frozenset()

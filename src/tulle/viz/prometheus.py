@@ -1,18 +1,19 @@
 """Questions to Prometheus, by its HTTP API."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import copy
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 
 Json = dict[str, Any]
+Answer = TypeVar("Answer")
 
 QUERY_SECONDS = 10.0
-RULES_SECONDS = 30.0  # for so long an answer about the rules holds
+KEPT_SECONDS = 30.0  # for so long an answer about rules and configuration holds
 
 
 class PrometheusError(Exception):
@@ -31,20 +32,18 @@ class Series:
     values: dict[float, float]  # by the moment, in Unix seconds
 
 
-class _Rules:
-    """What was last heard of the recording rules."""
+class _Kept(Generic[Answer]):
+    """An answer that holds for a while: what Prometheus is configured with, or evaluates."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.names: frozenset[str] = frozenset()
         self._clock, self._until = clock, -inf
+        self._answer: Answer | None = None
 
-    def is_fresh(self) -> bool:
-        return self._clock() < self._until
-
-    def see(self, groups: list[Json]) -> None:
-        self._until = self._clock() + RULES_SECONDS
-        rules = [rule for group in groups for rule in group["rules"]]
-        self.names = frozenset(rule["name"] for rule in rules if rule["health"] == "ok")
+    async def get(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        if self._answer is None or self._clock() >= self._until:
+            self._answer = await ask()
+            self._until = self._clock() + KEPT_SECONDS
+        return self._answer
 
 
 class Prometheus:
@@ -55,7 +54,8 @@ class Prometheus:
     ) -> None:
         self._http, self.url = http, url.rstrip("/")
         self._moment: float | None = None
-        self._rules = _Rules(clock)
+        self._rules: _Kept[frozenset[str]] = _Kept(clock)
+        self._interval: _Kept[str] = _Kept(clock)
 
     def at(self, moment: float | None) -> "Prometheus":
         """The same one, asked for a moment of the past; None: for now."""
@@ -87,16 +87,21 @@ class Prometheus:
         """
         if self._moment is not None:
             return frozenset()
-        if not self._rules.is_fresh():
-            try:
-                groups = (await self._ask("/api/v1/rules", type="record"))["groups"]
-            except PrometheusError:  # what only speaks its query language may lack this
-                groups = []
-            self._rules.see(groups)
-        return self._rules.names
+        return await self._rules.get(self._ask_rules)
+
+    async def _ask_rules(self) -> frozenset[str]:
+        try:
+            groups = (await self._ask("/api/v1/rules", type="record"))["groups"]
+        except PrometheusError:  # what only speaks its query language may lack this
+            return frozenset()
+        rules = [rule for group in groups for rule in group["rules"]]
+        return frozenset(rule["name"] for rule in rules if rule["health"] == "ok")
 
     async def scrape_interval(self) -> str:
         """As the configuration says it, such as 10s."""
+        return await self._interval.get(self._ask_interval)
+
+    async def _ask_interval(self) -> str:
         text = str((await self._ask("/api/v1/status/config"))["yaml"])
         for line in text.splitlines():
             key, _, value = line.strip().partition(": ")

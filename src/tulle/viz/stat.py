@@ -66,11 +66,13 @@ async def answer(
     question: Question, inventory: Inventory, prometheus: Prometheus, domain: str
 ) -> Answer:
     await _check_window(question.window, prometheus)
-    entries = await inventory.entries(question.target, question.selector)
+    listing = inventory.entries(question.target, question.selector)
     if question.target.kind.name == "trafficsplit":
+        entries = await listing
         rows = await _splits(question, entries, prometheus, domain)
     else:
-        numbers = await _measured(traffic(question, domain), question.window, prometheus)
+        asking = _measured(traffic(question, domain), question.window, prometheus)
+        entries, numbers = await asyncio.gather(listing, asking)
         rows = [Row(entry, numbers.get(entry.key)) for entry in entries]
         if question.target.kind.name in ("httproute", "server"):
             rows = await _with_refused(rows, question, prometheus)
