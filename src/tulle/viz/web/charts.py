@@ -7,7 +7,7 @@ from tulle.viz.kinds import KINDS
 from tulle.viz.web.collector import edge_key
 from tulle.viz.web.http import Query, Refused
 from tulle.viz.web.metrics import Unanswered
-from tulle.viz.web.rows import means
+from tulle.viz.web.rows import thinned
 from tulle.viz.web.sources import Sources
 from tulle.viz.web.store import STEP_SECONDS
 
@@ -65,8 +65,7 @@ def _id(query: Query, side: str) -> list[str]:
 
 
 def _own(sources: Sources, known: str, begin: float, end: float, every: int) -> Json:
-    columns = sources.history.span(known, begin, end, NAMES)
-    return {name: means(values, every) for name, values in columns.items()}
+    return thinned(sources.history.span(known, begin, end, NAMES), every)
 
 
 async def _stored(
@@ -79,7 +78,7 @@ async def _stored(
         if sources.history.first() is None:
             raise
         return None
-    return {name: means(values, 1) for name, values in found.items()}
+    return thinned(found, 1)
 
 
 def _has_any(series: Json) -> bool:

@@ -1,6 +1,6 @@
 """Rows, edges and routes in the words of the dashboard, from those of metrics-api. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
@@ -23,6 +23,8 @@ NUMBERS = {
     "writeBytes": "tcp_write_bytes_rate",
 }
 Ref = tuple[str, str, str]
+Columns = dict[str, list[float | None]]
+QUANTILES = ("p50", "p95", "p99")
 
 
 def row(ref: Ref, numbers: Mapping[str, Any] | None, **more: Any) -> Json:
@@ -125,19 +127,43 @@ def spark(store: Store, ref: Ref, end: float) -> Json:
     columns = store.span(key(ref), begin, end, SPARK_NAMES)
     return {
         "stepSeconds": SPARK_STEPS * STEP_SECONDS,
-        **{name: means(column[-steps:], SPARK_STEPS) for name, column in columns.items()},
+        **thinned({name: column[-steps:] for name, column in columns.items()}, SPARK_STEPS),
     }
 
 
-def means(values: list[float | None], every: int) -> list[float | None]:
-    """Of each `every` values; None only where none of them is known."""
-    if every <= 1:
-        return [None if value is None else shortened(value) for value in values]
-    found: list[float | None] = []
-    for start in range(0, len(values), every):
-        known = [value for value in values[start : start + every] if value is not None]
-        found.append(shortened(sum(known) / len(known)) if known else None)
-    return found
+def thinned(columns: Columns, every: int) -> Columns:
+    """One value for each `every` steps; None only where none of them is known.
+
+    A share of success counts by its requests, so that a quiet minute does not hide a busy one that
+    failed. Of quantiles the highest stands, which that of all the requests is never above: a spike
+    stays to be seen however long the range. All else is the mean.
+    """
+    return {
+        name: [
+            _one_of(name, values[start : start + every], columns.get("rps", ())[start:])
+            for start in range(0, len(values), every)
+        ]
+        for name, values in columns.items()
+    }
+
+
+def _one_of(
+    name: str, values: Sequence[float | None], requests: Sequence[float | None]
+) -> float | None:
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    if name in QUANTILES:
+        return shortened(max(known))
+    if name == "success":
+        counted = [
+            (value, rate)
+            for value, rate in zip(values, requests, strict=False)
+            if value is not None and rate
+        ]
+        if total := sum(rate for _, rate in counted):
+            return shortened(sum(value * rate for value, rate in counted) / total)
+    return shortened(sum(known) / len(known))
 
 
 def shortened(value: float) -> float:
