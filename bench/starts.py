@@ -5,8 +5,9 @@ namespace that it makes and deletes. Prints one JSON object: seconds per form.
 The forms alternate, so drift of the machine meets all alike. The kubelet looks at its containers
 once a second, and the end of one pod is seen at such a look: so the next one waits for a part of a
 second that differs from round to round, or all would start at the same moment between two looks
-and a few milliseconds more or less would count as a second or nothing. Forms by CNI need the plugin on the
-nodes (`tulle install-cni | kubectl apply -f -`); without it they are left out, and it says so.
+and a few milliseconds more or less would count as a second or nothing. Forms by CNI need the plugin
+on the nodes (`tulle install-cni | kubectl apply -f -`); without it they are left out, and it says
+so.
 """
 
 import argparse
