@@ -53,13 +53,13 @@ describe("sums", () => {
 describe("the layout", () => {
   const open = scene(MESH, new Set());
 
-  it("keeps links of one namespace within it, and one link between two", () => {
+  it("asks for all links at once, so that each finds a way around all workloads", () => {
     const asked = question(open);
-    expect(asked.children?.map(({ id, edges }) => [id, edges?.length])).toEqual([
-      ["namespace//one", 1],
-      ["namespace//two", 0],
+    expect(asked.children?.map(({ id, children }) => [id, children?.length])).toEqual([
+      ["namespace//one", 2],
+      ["namespace//two", 1],
     ]);
-    expect(asked.edges).toHaveLength(1);
+    expect(asked.edges).toHaveLength(3);
   });
 
   it("is read with places counted from the whole", () => {

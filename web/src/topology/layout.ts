@@ -1,9 +1,10 @@
 /** Where everything stands: by ELK, in a worker of its own that is loaded when first needed. */
 
-import type { ELK, ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api.js";
+import type { ELK, ElkNode } from "elkjs/lib/elk-api.js";
 import workerUrl from "elkjs/lib/elk-worker.min.js?url";
 import type { Box } from "./camera";
 import { groupId, type Scene } from "./graph";
+import { route, type Route } from "./route";
 
 export const NODE_WIDTH = 168;
 export const NODE_HEIGHT = 46;
@@ -12,6 +13,8 @@ export const TITLE_HEIGHT = 30;
 export interface Layout {
   nodes: Map<string, Box>;
   groups: Map<string, Box>;
+  /** Of each link, by its ID. None crosses a node that is not its end. */
+  routes: Map<string, Route>;
   bounds: Box;
 }
 
@@ -22,38 +25,48 @@ async function start(): Promise<ELK> {
   return new Elk({ workerFactory: () => new Worker(workerUrl) });
 }
 
+/** Beyond so many links their numbers find no room beside them anyway, so the columns close up. */
+const MANY_LINKS = 200;
+
 const LAYERED = {
   "elk.algorithm": "layered",
   "elk.direction": "RIGHT",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "140",
   "elk.spacing.nodeNode": "24",
   "elk.spacing.componentComponent": "18",
   "elk.aspectRatio": "1.6",
+  "elk.spacing.edgeNode": "12",
+  "elk.spacing.edgeEdge": "5",
+  "elk.layered.spacing.edgeNodeBetweenLayers": "14",
+  "elk.layered.spacing.edgeEdgeBetweenLayers": "5",
+  // What calls back leaves on the right and arrives on the left, as all others do.
+  "elk.layered.feedbackEdges": "true",
 };
-const ROOT = { ...LAYERED, "elk.spacing.nodeNode": "44", "elk.layered.spacing.nodeNodeBetweenLayers": "112", "elk.spacing.componentComponent": "44" };
-const GROUP = { ...LAYERED, "elk.padding": `[top=${TITLE_HEIGHT + 10},left=16,bottom=16,right=16]` };
 
-/** Links between namespaces hold those apart; only links within one order what is in it. */
+function options(links: number): { root: Record<string, string>; group: Record<string, string> } {
+  const isMany = links > MANY_LINKS;
+  const between = (distance: number) => ({ "elk.layered.spacing.nodeNodeBetweenLayers": String(isMany ? 48 : distance) });
+  const whole = { "elk.hierarchyHandling": "INCLUDE_CHILDREN", "elk.json.edgeCoords": "ROOT" };
+  return {
+    root: { ...LAYERED, ...between(112), ...whole, "elk.spacing.nodeNode": "44", "elk.spacing.componentComponent": "44" },
+    group: { ...LAYERED, ...between(140), "elk.padding": `[top=${TITLE_HEIGHT + 10},left=16,bottom=16,right=16]` },
+  };
+}
+
+/** One question for the whole, so that the lines between namespaces find a way around workloads too. */
 export function question({ nodes, groups, links }: Scene): ElkNode {
-  const open = new Set(groups.map(groupId));
-  const parentOf = new Map(nodes.map((node) => [node.id, node.inside > 0 ? node.id : groupId(node.namespace)]));
-  const within = new Map<string, ElkExtendedEdge[]>(groups.map((name) => [groupId(name), []]));
-  const between = new Map<string, ElkExtendedEdge>();
-  for (const { id, src, dst } of links) {
-    const [from, to] = [parentOf.get(src), parentOf.get(dst)];
-    if (from === undefined || to === undefined || src === dst) continue;
-    if (from === to && open.has(from)) within.get(from)?.push({ id, sources: [src], targets: [dst] });
-    else if (from !== to) between.set(`${from} ${to}`, { id: `${from} ${to}`, sources: [from], targets: [to] });
-  }
+  const known = new Set(nodes.map(({ id }) => id));
+  const { root, group } = options(links.length);
   const size = { width: NODE_WIDTH, height: NODE_HEIGHT };
   const closed = nodes.filter(({ inside }) => inside > 0).map(({ id }) => ({ id, ...size }));
   const opened = groups.map((name) => ({
     id: groupId(name),
-    layoutOptions: GROUP,
+    layoutOptions: group,
     children: nodes.filter(({ inside, namespace }) => inside === 0 && namespace === name).map(({ id }) => ({ id, ...size })),
-    edges: within.get(groupId(name)) ?? [],
   }));
-  return { id: "root", layoutOptions: ROOT, children: [...closed, ...opened], edges: [...between.values()] };
+  const edges = links
+    .filter(({ src, dst }) => known.has(src) && known.has(dst))
+    .map(({ id, src, dst }) => ({ id, sources: [src], targets: [dst] }));
+  return { id: "root", layoutOptions: root, children: [...closed, ...opened], edges };
 }
 
 function boxOf({ x = 0, y = 0, width = 0, height = 0 }: ElkNode): Box {
@@ -75,7 +88,12 @@ export function answer(found: ElkNode): Layout {
       nodes.set(inner.id, { ...own, x: own.x + box.x, y: own.y + box.y });
     }
   }
-  return { nodes, groups, bounds: boxOf(found) };
+  const routes = new Map<string, Route>();
+  for (const { id, sections } of found.edges ?? []) {
+    const points = (sections ?? []).flatMap(({ startPoint, bendPoints = [], endPoint }) => [startPoint, ...bendPoints, endPoint]);
+    if (points.length > 1) routes.set(id, route(points));
+  }
+  return { nodes, groups, routes, bounds: boxOf(found) };
 }
 
 export async function layout(wanted: Scene): Promise<Layout> {

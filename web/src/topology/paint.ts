@@ -7,6 +7,7 @@ import { colour } from "../parts/colours";
 import { type Box, type Camera, overlap, toPlane } from "./camera";
 import { groupId, type Link, type Scene, type SceneNode } from "./graph";
 import { type Layout, TITLE_HEIGHT } from "./layout";
+import { arrow, middle, trace } from "./route";
 
 export interface Picture {
   scene: Scene;
@@ -25,20 +26,6 @@ const NUMBERS_FROM = 0.75;
 const LABELS_FROM = 0.85;
 const DIM = 0.18;
 const STATE_COLOURS = { ok: "--ok", warn: "--warn", fail: "--fail", unknown: "--line-strong" } as const;
-
-export interface Curve {
-  from: { x: number; y: number };
-  to: { x: number; y: number };
-  bend: number;
-}
-
-/** From the right side of the one who calls to the left side of the one who is called. */
-export function curve(src: Box, dst: Box): Curve {
-  const from = { x: src.x + src.width, y: src.y + src.height / 2 };
-  const to = { x: dst.x, y: dst.y + dst.height / 2 };
-  const gap = to.x - from.x;
-  return { from, to, bend: gap > 0 ? Math.max(30, gap / 2) : Math.min(160, 60 - gap / 4) };
-}
 
 function lineWidth(link: Link): number {
   const traffic = link.rps ?? (link.tcp ?? 0) / 10;
@@ -126,43 +113,37 @@ interface Style {
   isDim: boolean;
 }
 
-function bounds({ from, to, bend }: Curve): Box {
-  const [left, right] = [Math.min(from.x, to.x - bend), Math.max(to.x, from.x + bend)];
-  const [top, bottom] = [Math.min(from.y, to.y), Math.max(from.y, to.y)];
-  return { x: left, y: top - 1, width: right - left, height: bottom - top + 2 };
-}
-
 function paintLinks(context: CanvasRenderingContext2D, picture: Picture, view: Box): void {
   const styles = new Map<string, Style>();
   for (const link of picture.scene.links) {
-    const [src, dst] = [picture.layout.nodes.get(link.src), picture.layout.nodes.get(link.dst)];
-    if (!src || !dst) continue;
-    const found = curve(src, dst);
-    if (!overlap(bounds(found), view)) continue;
+    const found = picture.layout.routes.get(link.id);
+    if (!found || !overlap(found.bounds, view)) continue;
     const look = { colour: linkColour(link), width: lineWidth(link), isOpen: link.secured === false, isDim: isDimmed(picture, link) };
     const key = JSON.stringify(look);
     const style = styles.get(key) ?? { ...look, path: new Path2D() };
     styles.set(key, style);
-    const { from, to, bend } = found;
-    style.path.moveTo(from.x, from.y);
-    style.path.bezierCurveTo(from.x + bend, from.y, to.x - bend, to.y, to.x, to.y);
-    if (picture.camera.scale >= TEXT_FROM) arrow(style.path, to);
+    trace(style.path, found);
+    if (picture.camera.scale >= TEXT_FROM) arrow(style.path, found);
   }
-  for (const { path, colour: name, width, isOpen, isDim } of styles.values()) {
+  // What is pointed at lies above all that it crosses, with a border that cuts the others.
+  const inOrder = [...styles.values()].sort((one, other) => Number(other.isDim) - Number(one.isDim));
+  const width = (thin: number) => thin / Math.min(1, picture.camera.scale * 1.6);
+  for (const { path, colour: name, width: thin, isOpen, isDim } of inOrder) {
+    if (picture.near !== null && !isDim) {
+      context.globalAlpha = 1;
+      context.strokeStyle = colour("--card");
+      context.lineWidth = width(thin + 4);
+      context.setLineDash([]);
+      context.stroke(path);
+    }
     context.globalAlpha = isDim ? DIM : 0.9;
     context.strokeStyle = colour(name);
-    context.lineWidth = width / Math.min(1, picture.camera.scale * 1.6);
+    context.lineWidth = width(thin);
     context.setLineDash(isOpen ? [7, 5] : []);
     context.stroke(path);
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
-}
-
-function arrow(path: Path2D, { x, y }: { x: number; y: number }): void {
-  path.moveTo(x - 7, y - 4);
-  path.lineTo(x, y);
-  path.lineTo(x - 7, y + 4);
 }
 
 function paintNodes(context: CanvasRenderingContext2D, picture: Picture, view: Box): void {
@@ -222,11 +203,10 @@ function paintLabels(context: CanvasRenderingContext2D, picture: Picture, view: 
   const size = 10.5 / Math.min(1, picture.camera.scale);
   context.font = `${size}px ${FONT}`;
   for (const link of picture.scene.links) {
-    const [src, dst] = [picture.layout.nodes.get(link.src), picture.layout.nodes.get(link.dst)];
-    if (!src || !dst || isDimmed(picture, link)) continue;
-    const { from, to } = curve(src, dst);
-    const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
-    if (overlap({ ...middle, width: 1, height: 1 }, view)) paintLabel(context, link, middle, size);
+    const found = picture.layout.routes.get(link.id);
+    if (!found || isDimmed(picture, link)) continue;
+    const place = middle(found);
+    if (overlap({ ...place, width: 1, height: 1 }, view)) paintLabel(context, link, place, size);
   }
 }
 

@@ -1,8 +1,9 @@
 /** One canvas: its camera, what the pointer does to it, and when it is drawn anew. */
 
-import { type Box, type Camera, contains, pan, type Point as Place, toPlane, zoom } from "./camera";
+import { type Camera, contains, pan, type Point as Place, toPlane, zoom } from "./camera";
 import { groupId, type Link, neighbours } from "./graph";
-import { curve, paint, titleBox } from "./paint";
+import { paint, titleBox } from "./paint";
+import { distance, isNear } from "./route";
 import { type Painter, Snapshot } from "./snapshot";
 import type { Placed, Point } from "./view";
 
@@ -212,28 +213,9 @@ export class Stage {
 
   private linkUnder(links: readonly Link[], place: Place): Link | undefined {
     const reach = LINK_PIXELS / this.camera.scale;
-    return links.find((link) => {
-      const [src, dst] = [this.placed?.layout.nodes.get(link.src), this.placed?.layout.nodes.get(link.dst)];
-      return src && dst && isNear(src, dst, place, reach);
+    return links.find(({ id }) => {
+      const found = this.placed?.layout.routes.get(id);
+      return found && isNear(found, place, reach);
     });
   }
-}
-
-function distance(one: Place, other: Place): number {
-  return Math.hypot(one.x - other.x, one.y - other.y);
-}
-
-const STEPS = 24;
-
-function isNear(src: Box, dst: Box, place: Place, reach: number): boolean {
-  const { from, to, bend } = curve(src, dst);
-  const [low, high] = [Math.min(from.y, to.y) - reach, Math.max(from.y, to.y) + reach];
-  if (place.y < low || place.y > high) return false;
-  for (let step = 0; step <= STEPS; step++) {
-    const [t, u] = [step / STEPS, 1 - step / STEPS];
-    const x = u ** 3 * from.x + 3 * u * u * t * (from.x + bend) + 3 * u * t * t * (to.x - bend) + t ** 3 * to.x;
-    const y = u ** 3 * from.y + 3 * u * u * t * from.y + 3 * u * t * t * to.y + t ** 3 * to.y;
-    if (distance({ x, y }, place) <= reach) return true;
-  }
-  return false;
 }
