@@ -97,8 +97,10 @@ bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the c
 	$(BIN)/python bench/starts.py
 
 .PHONY: bench-viz
-bench-viz: prepare ## viz with 500 proxies; then memory after ten minutes of load on the current cluster
+bench-viz: prepare ## viz with 500 proxies, the graph of 500 workloads; then memory after ten minutes of load on the current cluster
+	@python3 tools/prepare.py web browser
 	PYTHONPATH=src $(BIN)/python bench/many_proxies.py
+	PYTHONPATH=src $(BIN)/python bench/topology.py
 	$(BIN)/python bench/memory.py
 
 .PHONY: web
