@@ -69,7 +69,7 @@ async fn is_late(begun: &AtomicBool, limit: Duration) {
 
 /// A connection that has been silent for this long gives its buffers back; one that soon speaks again
 /// is left alone for longer the next time.
-const FIRST_REST: Duration = Duration::from_millis(20);
+const FIRST_REST: Duration = Duration::from_millis(5);
 const LAST_REST: Duration = Duration::from_secs(1);
 
 /// How one stay with a connection ended.
@@ -178,7 +178,9 @@ where
                 _ => Stay::Ended,
             });
         }
-        if requests != seen || !activity.is_resting() {
+        // Many clients ask once and then keep the connection: the first time a moment is enough.
+        let is_talkative = requests != seen && *patience > FIRST_REST;
+        if is_talkative || !activity.is_resting() {
             seen = requests;
             *patience = (*patience * 2).min(LAST_REST);
         } else if let Some(parts) = connection.into_parts() {
