@@ -217,10 +217,16 @@ def test_the_address_stays_when_its_pod_is_replaced(dashboard: str, viz: Cluster
 
 
 def put(address: str, text: str, token: str | None) -> tuple[int, dict[str, Any]]:
+    return put_json(f"{address}{PROFILE_PATH}", {"profile": text}, token)
+
+
+def put_json(
+    address: str, content: dict[str, Any], token: str | None
+) -> tuple[int, dict[str, Any]]:
     headers = {"Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
-    body = json.dumps({"profile": text}).encode()
-    request = urllib.request.Request(f"{address}{PROFILE_PATH}", body, headers, method="PUT")
+    body = json.dumps(content).encode()
+    request = urllib.request.Request(address, body, headers, method="PUT")
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.load(answer)
@@ -229,17 +235,90 @@ def put(address: str, text: str, token: str | None) -> tuple[int, dict[str, Any]
             return refused.code, json.load(refused)
 
 
-def token_of(cluster: Cluster, account: str, verbs: list[str]) -> str:
-    """Of an account that may do so much with profiles, and nothing else."""
+def token_of(
+    cluster: Cluster, account: str, verbs: list[str], resource: str = "serviceprofiles.linkerd.io"
+) -> str:
+    """Of an account that may do so much with one kind, and nothing else."""
     cluster.kubectl("-n", NAMESPACE, "create", "serviceaccount", account)
     if verbs:
-        resource = "--resource=serviceprofiles.linkerd.io"
+        resource = f"--resource={resource}"
         words = [f"--verb={verb}" for verb in verbs]
         cluster.kubectl("-n", NAMESPACE, "create", "role", account, resource, *words)
         subject = f"--serviceaccount={NAMESPACE}:{account}"
         role = f"--role={account}"
         cluster.kubectl("-n", NAMESPACE, "create", "rolebinding", account, role, subject)
     return cluster.kubectl("-n", NAMESPACE, "create", "token", account).strip()
+
+
+@pytest.fixture
+def weighed(load: Cluster) -> Iterator[Cluster]:
+    """A Service whose route sends all to the first of two backends, and a client of it."""
+    backends = [
+        {"name": f"side-{number}", "port": PORT, "weight": weight}
+        for number, weight in ((1, 100), (2, 0))
+    ]
+    parent = {"group": "", "kind": "Service", "name": "weighed", "port": PORT}
+    metadata = {"name": "weighed", "namespace": NAMESPACE}
+    for number in (1, 2):
+        load.apply(script_pod(f"side-{number}", NAMESPACE, SERVER, port=PORT))
+    load.apply(
+        [
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": metadata,
+                "spec": {"selector": {"app": "side-1"}, "ports": [{"port": PORT}]},
+            },
+            {
+                "apiVersion": "gateway.networking.k8s.io/v1",
+                "kind": "HTTPRoute",
+                "metadata": metadata,
+                "spec": {"parentRefs": [parent], "rules": [{"backendRefs": backends}]},
+            },
+        ]
+    )
+    for number in (1, 2):
+        load.rollout(f"deployment/side-{number}", NAMESPACE)
+    load.apply(
+        script_pod("weigher", NAMESPACE, client_script(f"weighed.{NAMESPACE}", PORT, RATE, 1000))
+    )
+    load.rollout("deployment/weigher", NAMESPACE)
+    yield load
+    load.kubectl("-n", NAMESPACE, "delete", "httproute/weighed", "deployment/weigher")
+
+
+def test_weights_are_moved_and_the_traffic_follows(dashboard: str, weighed: Cluster) -> None:
+    def split() -> dict[str, Any]:
+        path = f"/api/splits/{NAMESPACE}/weighed"
+        found: dict[str, Any] = ask(dashboard, path, window="10s")["splits"][0]
+        return found
+
+    def rates() -> list[float]:
+        return [backend["rps"] or 0 for backend in split()["backends"]]
+
+    weighed.until(lambda: rates()[0] > RATE / 2, "the first side has the traffic", seconds=90)
+    assert rates()[1] == 0
+    resource = "httproutes.gateway.networking.k8s.io"
+    address = f"{dashboard}/api/splits/{NAMESPACE}/{resource}/weighed"
+    wanted = {"rule": 0, "generation": split()["generation"], "weights": [0, 100]}
+    status, content = put_json(address, wanted, token_of(weighed, "looker", []))
+    assert status == 403
+    assert 'cannot patch resource "httproutes"' in content["error"]
+    assert f'in the namespace "{NAMESPACE}"' in content["error"]
+    shifter = token_of(weighed, "shifter", ["patch"], resource)
+    assert put_json(f"{address}?dryRun=true", wanted, shifter)[0] == 200
+    assert [backend["weight"] for backend in split()["backends"]] == ["100", "0"]
+    status, content = put_json(address, wanted, shifter)
+    assert (status, content["before"], content["after"]) == (200, ["100", "0"], ["0", "100"])
+
+    def has_followed() -> bool:
+        first, second = rates()
+        return first == 0 and second > RATE / 2
+
+    weighed.until(has_followed, "the second side has the traffic", seconds=90)
+    status, content = put_json(address, wanted, shifter)
+    assert status == 409
+    assert "somebody else changed the HTTPRoute weighed meanwhile" in content["error"]
 
 
 def test_a_profile_is_written_by_the_rights_of_who_asks(dashboard: str, load: Cluster) -> None:
