@@ -1,8 +1,9 @@
 """Takes the pictures of docs/images from a running dashboard, in Chromium.
 
-    python tools/screenshots.py http://localhost:50750 NAMESPACE DEPLOYMENT
+    python tools/screenshots.py http://localhost:50750 NAMESPACE DEPLOYMENT SERVICE [PICTURE…]
 
-`tulle viz dashboard` prints the address. Let the mesh have traffic for some minutes before.
+`tulle viz dashboard` prints the address. The Service is one whose traffic a route splits. Let the
+mesh have traffic for some minutes before. Without names all pictures are taken.
 """
 
 import base64
@@ -55,6 +56,8 @@ def take(browser: Browser, base: str, name: str, path: str, scheme: str, size: d
             page.get_by_role("button", name="Start").click()
             page.locator("tr.request").nth(3).wait_for()
             page.get_by_role("button", name="Stop").click()
+        if path.endswith("tab=split"):
+            page.get_by_role("button", name="50/50").click()
         if path.startswith("/topology"):
             page.locator('.graph canvas[data-ready="true"]').wait_for()
             page.wait_for_timeout(SETTLED_MS)
@@ -67,9 +70,9 @@ def take(browser: Browser, base: str, name: str, path: str, scheme: str, size: d
 
 
 def main() -> None:
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 5:
         raise SystemExit(__doc__)
-    base, namespace, deployment = sys.argv[1:]
+    base, namespace, deployment, service, *names = sys.argv[1:]
     own = f"/namespaces/{namespace}/deployments/{deployment}"
     tap = f"/tap?kind=deployment&namespace={namespace}&name={deployment}"
     wanted = (
@@ -77,6 +80,7 @@ def main() -> None:
         ("topology", "/topology", "dark", DESKTOP),
         ("workload", own, "light", DESKTOP),
         ("tap", tap, "dark", DESKTOP),
+        ("split", f"/namespaces/{namespace}/services/{service}?tab=split", "light", DESKTOP),
         ("phone", f"/namespaces/{namespace}", "light", PHONE),
     )
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -85,7 +89,8 @@ def main() -> None:
         # Root has no sandbox in Chromium; the pages are our own.
         with playwright.chromium.launch(executable_path=found, args=["--no-sandbox"]) as browser:
             for name, path, scheme, size in wanted:
-                take(browser, base, name, path, scheme, size)
+                if not names or name in names:
+                    take(browser, base, name, path, scheme, size)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import type { Topology, TopologyEdge, TopologyNode } from "../src/api/types";
 import { fit, pan, toPlane, zoom } from "../src/topology/camera";
 import { joinedSecured, joinedSuccess, neighbours, scene, shape } from "../src/topology/graph";
 import { answer, question } from "../src/topology/layout";
+import { nameSize, shortened } from "../src/topology/names";
 import { covers, placed } from "../src/topology/snapshot";
 
 function node(id: string, namespace: string, more: Partial<TopologyNode> = {}): TopologyNode {
@@ -75,6 +76,16 @@ describe("the layout", () => {
 
   it("knows the neighbours", () => {
     expect(neighbours(open.links, "c")).toEqual(new Set(["c", "a", "b"]));
+  });
+});
+
+describe("names", () => {
+  it("stay legible from afar, and are cut where they have no room", () => {
+    expect([0.25, 0.3, 0.5].map((scale) => nameSize(scale) * scale)).toEqual([10, 10, 10]);
+    expect([0.7, 1].map(nameSize)).toEqual([17, 13]);
+    expect(shortened("checkout-service", 148 / nameSize(0.3))).toBe("checko…");
+    expect(shortened("cart", 148 / nameSize(0.3))).toBe("cart");
+    expect(shortened("checkout-service", 148 / nameSize(1))).toBe("checkout-service");
   });
 });
 

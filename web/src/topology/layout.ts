@@ -25,7 +25,8 @@ async function start(): Promise<ELK> {
   return new Elk({ workerFactory: () => new Worker(workerUrl) });
 }
 
-/** Beyond so many links their numbers find no room beside them anyway, so the columns close up. */
+/** Between two columns there is room for the numbers of a link; the more links, the less, so that all of it stays legible at once. */
+const SOME_LINKS = 20;
 const MANY_LINKS = 200;
 
 const LAYERED = {
@@ -43,8 +44,8 @@ const LAYERED = {
 };
 
 function options(links: number): { root: Record<string, string>; group: Record<string, string> } {
-  const isMany = links > MANY_LINKS;
-  const between = (distance: number) => ({ "elk.layered.spacing.nodeNodeBetweenLayers": String(isMany ? 48 : distance) });
+  const most = links > MANY_LINKS ? 48 : links > SOME_LINKS ? 84 : Infinity;
+  const between = (distance: number) => ({ "elk.layered.spacing.nodeNodeBetweenLayers": String(Math.min(distance, most)) });
   const whole = { "elk.hierarchyHandling": "INCLUDE_CHILDREN", "elk.json.edgeCoords": "ROOT" };
   return {
     root: { ...LAYERED, ...between(112), ...whole, "elk.spacing.nodeNode": "44", "elk.spacing.componentComponent": "44" },

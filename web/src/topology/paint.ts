@@ -7,6 +7,7 @@ import { colour } from "../parts/colours";
 import { type Box, type Camera, overlap, toPlane } from "./camera";
 import { groupId, type Link, type Scene, type SceneNode } from "./graph";
 import { type Layout, TITLE_HEIGHT } from "./layout";
+import { nameSize, NUMBERS_FROM, shortened } from "./names";
 import { arrow, middle, trace } from "./route";
 
 export interface Picture {
@@ -21,8 +22,7 @@ export interface Picture {
 }
 
 const FONT = "system-ui, sans-serif";
-const TEXT_FROM = 0.38;
-const NUMBERS_FROM = 0.75;
+const TEXT_FROM = 0.25;
 const LABELS_FROM = 0.85;
 const DIM = 0.18;
 const STATE_COLOURS = { ok: "--ok", warn: "--warn", fail: "--fail", unknown: "--line-strong" } as const;
@@ -181,19 +181,16 @@ function paintText(context: CanvasRenderingContext2D, node: SceneNode, box: Box,
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillStyle = colour("--text");
-  context.font = `600 ${hasNumbers ? 13 : 17}px ${FONT}`;
+  const size = nameSize(scale);
+  context.font = `600 ${size}px ${FONT}`;
   const name = node.inside > 0 ? `▸ ${node.name}` : node.name;
-  context.fillText(shortened(name), box.x + 12, box.y + (hasNumbers ? 15 : box.height / 2), box.width - 20);
+  context.fillText(shortened(name, (box.width - 20) / size), box.x + 12, box.y + (hasNumbers ? 15 : box.height / 2), box.width - 16);
   if (!hasNumbers) return;
   context.fillStyle = colour("--quiet");
   context.font = `11px ${FONT}`;
   const what = node.inside > 0 ? `${node.inside} workloads` : kindOf(node.kind).one;
   const numbers = node.rps === null ? what : `${SIGNS[successState(node.success)]}${percent(node.success, 1)} · ${rate(node.rps)}/s · ${milliseconds(node.p99)}`;
   context.fillText(numbers, box.x + 12, box.y + 32, box.width - 20);
-}
-
-function shortened(name: string): string {
-  return name.length > 26 ? `${name.slice(0, 25)}…` : name;
 }
 
 /** The numbers of links, where there is room for them or where one points. */
