@@ -124,12 +124,15 @@ def read_response(connection: socket.socket) -> bytes:
         said += more
     head, _, body = said.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length:\s*(\d+)", head)
-    while length is not None and len(body) < int(length[1]):
+    missing = int(length[1]) - len(body) if length else 0
+    pieces = [head, b"\r\n\r\n", body]
+    while missing > 0:
         more = connection.recv(65536)
         if not more:
             break
-        body += more
-    return head + b"\r\n\r\n" + body
+        pieces.append(more)
+        missing -= len(more)
+    return b"".join(pieces)
 
 
 def request(target: Target, path: str = "/") -> bytes:

@@ -167,6 +167,11 @@ impl Pool {
         if let Some(live) = self.live_http2() {
             return Ok(live);
         }
+        // Apart, so that a request on a live connection has no room for the making of one.
+        Box::pin(self.make_http2()).await
+    }
+
+    async fn make_http2(&self) -> Result<http2::Connection, NotSent> {
         let _alone = self.connecting.lock().await;
         if let Some(live) = self.live_http2() {
             return Ok(live);
@@ -211,7 +216,7 @@ impl Pool {
                 },
             }
         }
-        let mut sender = match self.new_http1().await {
+        let mut sender = match Box::pin(self.new_http1()).await {
             Ok(sender) => sender,
             Err(cause) => return Err(not_sent(request, cause)),
         };

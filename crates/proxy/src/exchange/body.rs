@@ -60,8 +60,14 @@ enum Inner {
     Bytes(Pieces),
     Incoming(Incoming),
     Received(Received),
-    /// What was read before, then the rest.
-    Replay(Option<Bytes>, Option<HeaderMap>, Option<Incoming>),
+    Replay(Box<Replay>),
+}
+
+/// What was read before, then the rest. Large and rare, so it has its own place.
+struct Replay {
+    read: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+    rest: Option<Incoming>,
 }
 
 pub struct Body {
@@ -90,7 +96,12 @@ impl Body {
 
     pub fn replay(read: Bytes, trailers: Option<HeaderMap>, rest: Option<Incoming>) -> Self {
         let read = Some(read).filter(|bytes| !bytes.is_empty());
-        Inner::Replay(read, trailers, rest).into()
+        let replay = Replay {
+            read,
+            trailers,
+            rest,
+        };
+        Inner::Replay(Box::new(replay)).into()
     }
 
     pub fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
@@ -168,7 +179,12 @@ impl Inner {
             Self::Bytes(bytes) => bytes.poll(cx).map(|piece| Some(Ok(Frame::data(piece?)))),
             Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
             Self::Received(body) => body.poll(cx),
-            Self::Replay(read, trailers, rest) => {
+            Self::Replay(replay) => {
+                let Replay {
+                    read,
+                    trailers,
+                    rest,
+                } = replay.as_mut();
                 if let Some(bytes) = read.take() {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
@@ -186,10 +202,10 @@ impl Inner {
             Self::Bytes(bytes) => bytes.len() == 0,
             Self::Incoming(body) => body.is_end_stream(),
             Self::Received(body) => body.is_end(),
-            Self::Replay(read, trailers, rest) => {
-                read.is_none()
-                    && trailers.is_none()
-                    && rest.as_ref().is_none_or(|body| body.is_end_stream())
+            Self::Replay(replay) => {
+                replay.read.is_none()
+                    && replay.trailers.is_none()
+                    && replay.rest.as_ref().is_none_or(|body| body.is_end_stream())
             }
         }
     }
@@ -200,9 +216,9 @@ impl Inner {
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Incoming(body) => body.size_hint(),
             Self::Received(body) => body.size_hint(),
-            Self::Replay(read, _, rest) => {
-                let first = read.as_ref().map_or(0, Bytes::len) as u64;
-                let Some(rest) = rest.as_ref().map(HttpBody::size_hint) else {
+            Self::Replay(replay) => {
+                let first = replay.read.as_ref().map_or(0, Bytes::len) as u64;
+                let Some(rest) = replay.rest.as_ref().map(HttpBody::size_hint) else {
                     return SizeHint::with_exact(first);
                 };
                 let mut hint = SizeHint::new();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -142,8 +143,9 @@ where
     let counted = Arc::clone(&activity);
     let service = service_fn(move |request| {
         let busy = counted.begin(&request);
-        let answered = handle(request);
-        async move { Ok::<_, Infallible>(answered.await.map(|body| body.keeping(busy))) }
+        // Not by an async block: it would have room for the answer's making twice.
+        handle(request)
+            .map(move |answer| Ok::<_, Infallible>(answer.map(|body| body.keeping(busy))))
     });
     let io = TokioIo::new(Watched::new(io, Arc::clone(&activity)));
     let mut builder = http1::Builder::new();
@@ -230,9 +232,8 @@ where
     let last = Arc::new(Notify::new());
     let notify = Arc::clone(&last);
     let service = service_fn(move |request| {
-        let (answered, last) = (handle(request), Arc::clone(&notify));
-        async move {
-            let answer = answered.await;
+        let last = Arc::clone(&notify);
+        handle(request).then(async move |answer| {
             if answer.extensions().get::<LastAnswer>().is_some() {
                 // A request fails too when its client has reset it. Where we yield, the library
                 // finds the reset and drops us: for one stream no connection is to end.
@@ -240,7 +241,7 @@ where
                 last.notify_one();
             }
             Ok::<_, Infallible>(answer)
-        }
+        })
     });
     let mut connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {

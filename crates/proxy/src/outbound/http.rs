@@ -20,7 +20,7 @@ use super::profile::Profiled;
 use super::rows::Rows;
 use super::within::{hold, within_time};
 use crate::balance::endpoints::{Backend, Endpoint, Target};
-use crate::connect::pool::{NotSent, SendError};
+use crate::connect::pool::{Lease, NotSent, SendError};
 use crate::connect::tcp::ConnectError;
 use crate::control::policy::outbound::{HttpRoutes, Protocol};
 use crate::drain::Watch;
@@ -379,7 +379,7 @@ async fn send_to(
         override_authority(&mut request, over);
     }
     if version == Version::HTTP_2 {
-        let response = attempt.sent(hold(limits, endpoint.pool.send_http2(request)).await)?;
+        let response = attempt.sent(over_http2(endpoint, request, limits).await)?;
         let mut response = attempt.finish(response, None);
         pass_on_close(&mut response, sending);
         return Ok(response);
@@ -387,7 +387,7 @@ async fn send_to(
     let is_upgrade = upgrade::is_asked(&request);
     if endpoint.takes_http2() && !is_upgrade {
         orig_proto::upgrade(&mut request, authority);
-        let response = match attempt.sent(hold(limits, endpoint.pool.send_http2(request)).await) {
+        let response = match attempt.sent(over_http2(endpoint, request, limits).await) {
             Ok(response) => response,
             Err(SendError::NotSent { mut request, cause }) => {
                 orig_proto::downgrade(&mut request);
@@ -407,8 +407,7 @@ async fn send_to(
     if !is_upgrade {
         orig_proto::strip_connection_headers(request.headers_mut());
     }
-    let (mut response, lease) =
-        attempt.sent(hold(limits, endpoint.pool.send_http1(request)).await)?;
+    let (mut response, lease) = attempt.sent(over_http1(endpoint, request, limits).await)?;
     if let Some(Upgrading(client)) = client
         && upgrade::is_agreed(is_connect, &response)
     {
@@ -419,6 +418,28 @@ async fn send_to(
     let mut response = attempt.finish(response, Some(lease));
     pass_on_close(&mut response, sending);
     Ok(response)
+}
+
+async fn over_http2(
+    endpoint: &Endpoint,
+    request: Request<Body>,
+    limits: Option<&Limits>,
+) -> Result<Response<Body>, SendError> {
+    match limits {
+        None => endpoint.pool.send_http2(request).await,
+        Some(limits) => Box::pin(hold(limits, endpoint.pool.send_http2(request))).await,
+    }
+}
+
+async fn over_http1(
+    endpoint: &Endpoint,
+    request: Request<Body>,
+    limits: Option<&Limits>,
+) -> Result<(Response<Body>, Lease), SendError> {
+    match limits {
+        None => endpoint.pool.send_http1(request).await,
+        Some(limits) => Box::pin(hold(limits, endpoint.pool.send_http1(request))).await,
+    }
 }
 
 /// The client's half of an upgrade, carried with its request to where the answer is known.

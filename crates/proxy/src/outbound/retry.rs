@@ -17,6 +17,7 @@ use crate::exchange::respond::Fault;
 use crate::exchange::upgrade;
 use crate::route::retry::Retry;
 
+/// What few requests need is on the heap, or every one would have room for it.
 pub async fn send(
     sending: &Sending<'_>,
     mut request: Request<Incoming>,
@@ -27,10 +28,10 @@ pub async fn send(
         return send_once(sending, request.map(Body::incoming), None).await;
     }
     if let Some(profiled) = &sending.profiled {
-        return send_profiled(sending, profiled, request).await;
+        return Box::pin(send_profiled(sending, profiled, request)).await;
     }
     match &sending.retry {
-        Some(retry) => send_repeatedly(sending, retry, request).await,
+        Some(retry) => Box::pin(send_repeatedly(sending, retry, request)).await,
         None => {
             let request = request.map(|body| sending.rows.request_body(streamed(body)));
             send_once(sending, request, None).await

@@ -39,16 +39,12 @@ impl Sending<'_> {
     }
 }
 
-/// The answer to one try, unless one of its limits is reached before.
+/// The answer to one try, unless one of its limits is reached before. Best on the heap: few
+/// requests have limits, and all would have room for it.
 pub async fn hold<T>(
-    limits: Option<&Limits>,
+    limits: &Limits,
     sent: impl Future<Output = Result<T, SendError>>,
 ) -> Result<T, SendError> {
-    match limits {
-        None => sent.await,
-        Some(limits) => {
-            let answered = limits.hold(sent).await;
-            answered.unwrap_or_else(|over| Err(SendError::TimedOut(over)))
-        }
-    }
+    let answered = limits.hold(sent).await;
+    answered.unwrap_or_else(|over| Err(SendError::TimedOut(over)))
 }

@@ -15,6 +15,7 @@ mod tests;
 mod transport;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 pub use control::{CertificateMetrics, ControlFamilies};
@@ -33,6 +34,8 @@ use super::labels::Labels;
 pub struct Metrics {
     retain_idle: Duration,
     limit: Arc<SeriesLimit>,
+    /// Bytes of the last exposition, which the next one will need about as many of.
+    last_length: AtomicUsize,
     endpoints: HttpFamilies,
     profile_routes: HttpFamilies,
     profile_attempts: HttpFamilies,
@@ -67,6 +70,7 @@ impl Metrics {
             control: ControlFamilies::new(&limit),
             profile_retryable: Family::counter("route_retryable_total", retryable, &limit),
             limit,
+            last_length: AtomicUsize::new(63 * 1024),
         })
     }
 
@@ -103,7 +107,7 @@ impl Metrics {
     }
 
     fn exposition_at(&self, now: Instant) -> String {
-        let mut out = String::with_capacity(64 * 1024);
+        let mut out = String::with_capacity(self.last_length.load(Relaxed) + 1024);
         let retain = self.retain_idle;
         self.inbound.write_policy(&mut out);
         self.outbound.write_errors(&mut out);
@@ -119,6 +123,7 @@ impl Metrics {
         self.inbound.write(&mut out);
         self.write_limit(&mut out);
         out.push_str("# EOF\n");
+        self.last_length.store(out.len(), Relaxed);
         out
     }
 

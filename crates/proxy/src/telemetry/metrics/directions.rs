@@ -7,11 +7,7 @@ use super::limit::SeriesLimit;
 
 macro_rules! seconds {
     ($name:ident, $($bound:literal),+) => {
-        pub static $name: Buckets = Buckets {
-            bounds: &[$($bound),+],
-            per_shown: 1_000_000,
-            is_whole: false,
-        };
+        pub static $name: Buckets = Buckets::new(&[$($bound),+], 1_000_000, false);
     };
 }
 seconds!(COARSE_SECONDS, 50_000, 500_000, 1_000_000, 10_000_000);
@@ -36,11 +32,7 @@ seconds!(
     3_000_000
 );
 
-pub static FRAME_BYTES: Buckets = Buckets {
-    bounds: &[128, 1_024, 10_240],
-    per_shown: 1,
-    is_whole: false,
-};
+pub static FRAME_BYTES: Buckets = Buckets::new(&[128, 1_024, 10_240], 1, false);
 
 type Limit = Arc<SeriesLimit>;
 

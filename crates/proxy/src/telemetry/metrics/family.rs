@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::super::labels::Labels;
 use super::limit::SeriesLimit;
@@ -63,6 +63,30 @@ pub struct Buckets {
     pub per_shown: u64,
     /// The older families print `1`, the newer ones `1.0`.
     pub is_whole: bool,
+    /// Once they were: what a scrape shows of each, which is the same for all series.
+    shown: OnceLock<Box<[String]>>,
+}
+
+impl Buckets {
+    pub const fn new(bounds: &'static [u64], per_shown: u64, is_whole: bool) -> Self {
+        Self {
+            bounds,
+            per_shown,
+            is_whole,
+            shown: OnceLock::new(),
+        }
+    }
+
+    /// The value of the label `le` of each, and of the one without a bound.
+    fn shown(&self) -> &[String] {
+        self.shown.get_or_init(|| {
+            let bounds = self.bounds.iter().map(|&bound| match self.is_whole {
+                true => (bound / self.per_shown).to_string(),
+                false => format!("{:?}", bound as f64 / self.per_shown as f64),
+            });
+            bounds.chain(["+Inf".to_string()]).collect()
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -137,17 +161,12 @@ impl Metric for Histogram {
     fn write(&self, out: &mut String, name: &str, labels: &str) {
         let comma = if labels.is_empty() { "" } else { "," };
         let per_shown = self.buckets.per_shown as f64;
+        let begin = format!("{name}_bucket{{{labels}{comma}le=\"");
         let mut count = 0;
-        for (index, bucket) in self.counts.iter().enumerate() {
+        for (bucket, bound) in self.counts.iter().zip(self.buckets.shown()) {
             count += bucket.load(Relaxed);
-            put!(out, "{name}_bucket{{{labels}{comma}le=\"");
-            match self.buckets.bounds.get(index) {
-                Some(&bound) if self.buckets.is_whole => {
-                    put!(out, "{}", bound / self.buckets.per_shown)
-                }
-                Some(&bound) => put!(out, "{:?}", bound as f64 / per_shown),
-                None => out.push_str("+Inf"),
-            }
+            out.push_str(&begin);
+            out.push_str(bound);
             put!(out, "\"}} {count}\n");
         }
         let sum = self.sum.load(Relaxed) as f64 / per_shown;

@@ -16,11 +16,7 @@ const LATENCY_BOUNDS: [u64; 25] = [
 ];
 
 /// Milliseconds are shown, microseconds counted.
-pub static LATENCY: Buckets = Buckets {
-    bounds: &LATENCY_BOUNDS,
-    per_shown: 1_000,
-    is_whole: true,
-};
+pub static LATENCY: Buckets = Buckets::new(&LATENCY_BOUNDS, 1_000, true);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
