@@ -19,7 +19,7 @@ prepare: ## All of it: Kubernetes' binaries, the proxy, the images
 	@python3 tools/prepare.py
 
 .PHONY: peers
-peers: ## Others' programs that the proxy is tried with: h2spec, gRPC's own
+peers: ## Others' programs that proxy and charts are tried with: h2spec, gRPC's own, Helm
 	@python3 tools/prepare.py peers
 
 .PHONY: fmt
@@ -72,12 +72,16 @@ test-browser: ## The dashboard's page: vitest, then every view in a real Chromiu
 test-wire: prepare ## The control plane on kube-apiserver and etcd alone
 	$(PYTEST) -m "apiserver and not slow"
 
+.PHONY: test-helm
+test-helm: setup peers ## The charts as Helm reads them
+	$(PYTEST) tests/chart/test_helm.py
+
 .PHONY: e2e
 e2e: prepare ## Stories on a real one-node Kubernetes of their own
 	$(PYTEST) -m "cluster" --durations=10
 
 .PHONY: test
-test: prepare lint types test-fast test-file test-rust test-root test-browser test-wire e2e ## All of it
+test: prepare lint types test-fast test-file test-rust test-root test-browser test-wire test-helm e2e ## All of it
 
 .PHONY: demo
 demo: prepare ## The mesh on a local Kubernetes, with real traffic

@@ -183,16 +183,17 @@ def images(stage: Stage) -> None:
     stage.run(VENV / "bin" / "python", "tools/images.py")
 
 
-# Others' programs that the proxy is tried with: Go package -> the name that we give it.
+# Others' programs that proxy and charts are tried with: Go package -> the name that we give it.
 PEERS = {
     "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible": "h2spec",
     "google.golang.org/grpc/interop/client@v1.71.0": "grpc-client",
     "google.golang.org/grpc/interop/server@v1.71.0": "grpc-server",
+    "helm.sh/helm/v3/cmd/helm@v3.19.0": "helm",
 }
 
 
 def peers(stage: Stage) -> None:
-    """h2spec and gRPC's interoperability programs, built from their Go modules."""
+    """h2spec, gRPC's interoperability programs and Helm, built from their Go modules."""
     folder = CACHE / "peers"
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     for package, name in PEERS.items():
@@ -217,7 +218,7 @@ STAGES = (
     # Only asked for by name.
     Stage("browser", ("packages",), 40, browser),
     Stage("bench", ("proxy",), 60, bench),
-    Stage("peers", ("packages",), 60, peers),
+    Stage("peers", ("packages",), 270, peers),
 )
 EVERYDAY = [stage.name for stage in STAGES if stage.name not in {"browser", "bench", "peers"}]
 
