@@ -1,6 +1,7 @@
 //! HTTP/2 by h2spec, every case, on both sides. What does not pass is a row of docs/reference/http2.md.
 
 use std::collections::BTreeSet;
+use tulle_proxy::exchange::serve::FRAME_SIZE;
 
 use tulle_testkit::echo;
 
@@ -66,6 +67,9 @@ async fn judge(way: Way, side: &str) {
         ])
         .args(["--port", &path.address.port().to_string(), "--junit-report"])
         .arg(&report);
+    // Five headers of this length are what it takes for a frame that is too large: h2spec's own
+    // length fits into ours, and would try nothing.
+    h2spec.args(["--max-header-length", &(FRAME_SIZE / 4).to_string()]);
     // It exits 1 if any case failed; the report says which.
     let said = run(h2spec).await;
     let text = std::fs::read_to_string(&report).unwrap_or_default();
