@@ -113,6 +113,26 @@ fn injected_values_are_understood() {
 }
 
 #[test]
+fn one_keep_alive_setting_takes_the_default_of_the_other() {
+    let keep_alive = |settings: &[(&str, &str)]| {
+        let config = read(settings).unwrap();
+        config.inbound.direction.server.keep_alive
+    };
+    let seconds = |interval, timeout| {
+        Some(KeepAlive {
+            interval: Duration::from_secs(interval),
+            timeout: Duration::from_secs(timeout),
+        })
+    };
+    let interval = ("INBOUND_SERVER_HTTP2_KEEP_ALIVE_INTERVAL", "30s");
+    let timeout = ("INBOUND_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT", "5s");
+    assert_eq!(keep_alive(&[]), None);
+    assert_eq!(keep_alive(&[interval]), seconds(30, 3));
+    assert_eq!(keep_alive(&[timeout]), seconds(10, 5));
+    assert_eq!(keep_alive(&[interval, timeout]), seconds(30, 5));
+}
+
+#[test]
 fn a_bad_value_is_named_with_what_is_allowed() {
     let error = read(&[("OUTBOUND_CONNECT_TIMEOUT", "1 second")]).unwrap_err();
     assert_eq!(

@@ -91,6 +91,17 @@ pub struct KeepAlive {
     pub timeout: Duration,
 }
 
+impl KeepAlive {
+    /// None without either; one alone goes with what the injector sets for the other.
+    fn new(interval: Option<Duration>, timeout: Option<Duration>) -> Option<Self> {
+        interval.or(timeout)?;
+        Some(Self {
+            interval: interval.unwrap_or(Duration::from_secs(10)),
+            timeout: timeout.unwrap_or(Duration::from_secs(3)),
+        })
+    }
+}
+
 /// How we serve HTTP/2. None leaves the library's own value.
 #[derive(Clone, Copy, Debug)]
 pub struct Http2 {
@@ -121,9 +132,7 @@ impl Http2 {
             stream_window: window("INITIAL_STREAM_WINDOW_SIZE", 131_072)?,
             connection_window: window("INITIAL_CONNECTION_WINDOW_SIZE", 1_048_576)?,
             is_window_adaptive: env.or(&name("ADAPTIVE_FLOW_CONTROL"), parse::boolean, false)?,
-            keep_alive: interval
-                .zip(timeout)
-                .map(|(interval, timeout)| KeepAlive { interval, timeout }),
+            keep_alive: KeepAlive::new(interval, timeout),
             max_concurrent_streams: number("MAX_CONCURRENT_STREAMS")?,
             max_frame_size: number("MAX_FRAME_SIZE")?.unwrap_or(FRAME_SIZE),
             max_header_list_size: number("MAX_HEADER_LIST_SIZE")?,
