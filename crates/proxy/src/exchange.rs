@@ -9,6 +9,7 @@ pub mod hygiene;
 pub mod in_flight;
 pub mod limits;
 pub mod orig_proto;
+pub mod peek;
 mod pieces;
 pub mod prefixed;
 mod received;

@@ -1,15 +1,23 @@
 //! What routes do to requests: weights, filters, time-outs, retries, and a ServiceProfile's counts.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::Request;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use hyper::service::service_fn;
 use linkerd2_proxy_api::{destination, http_route, http_types, outbound};
 use tulle_testkit::client;
 use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
-use tulle_testkit::policies::{Endpoint, balanced, detected_with};
+use tulle_testkit::policies::{Endpoint, balanced, detected_with, grpc_with};
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::serve;
 
 const WEB: &str = "web.shop.svc.cluster.local:80";
 const CANARY: &str = "canary.shop.svc.cluster.local:80";
@@ -28,11 +36,21 @@ struct Shop {
 
 impl Shop {
     async fn start() -> Self {
+        let web = echo::Http::start("web").await;
+        let address = web.address();
+        Self::with(web, address).await
+    }
+
+    /// With a server of the test's own.
+    async fn start_with(server: SocketAddr) -> Self {
+        Self::with(echo::Http::start("unused").await, server).await
+    }
+
+    async fn with(web: echo::Http, server: SocketAddr) -> Self {
         let plane = ControlPlane::start().await;
         let proxy = Proxy::start(&plane, CLIENT).await;
-        let web = echo::Http::start("web").await;
         let service = plane.service(WEB, cluster_ip());
-        service.add(Endpoint::plain(web.address()));
+        service.add(Endpoint::plain(server));
         Self {
             plane,
             proxy,
@@ -166,32 +184,111 @@ async fn a_retry_hides_a_failure() {
     assert_eq!(shop.web.requests(), 3);
 }
 
+/// Says in trailers how a call ended: the first one fails, after `sent` messages.
+fn trailing(sent: usize, calls: Arc<AtomicUsize>) -> serve::Running {
+    let service = service_fn(move |_| {
+        let is_first = calls.fetch_add(1, Relaxed) == 0;
+        let status = if is_first { "14" } else { "0" };
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static(status));
+        let messages = if is_first { sent } else { 1 };
+        let message = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"message")));
+        let messages = (0..messages).map(move |_| message());
+        let frames = messages.chain([Ok(Frame::trailers(trailers))]);
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        let answer = Response::builder().header("content-type", "application/grpc");
+        async move { Ok::<_, Infallible>(answer.body(body).expect("it is whole")) }
+    });
+    serve::http_on(serve::loopback(), service)
+}
+
+async fn call(shop: &Shop) -> client::Answer {
+    let request = Request::post(format!("http://{WEB}/books.Books/List"))
+        .header("content-type", "application/grpc");
+    let address = shop.proxy.outbound(cluster_ip());
+    let answer = client::send_http2(address, request, Bytes::from_static(b"question")).await;
+    answer.expect("the call ends")
+}
+
+#[tokio::test]
+async fn a_retry_reads_the_status_in_trailers() {
+    use outbound::grpc_route::{Retry, retry::Conditions};
+    for (sent, wanted) in [
+        (0, ["0", "message", "2"]),
+        (3, ["14", "messagemessagemessage", "1"]),
+    ] {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let server = trailing(sent, Arc::clone(&calls));
+        let shop = Shop::start_with(server.address).await;
+        let policy = grpc_with(WEB, |rule| {
+            rule.retry = Some(Retry {
+                max_retries: 2,
+                conditions: Some(Conditions {
+                    unavailable: true,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            });
+        });
+        shop.plane.outbound(cluster_ip(), policy);
+        let answer = call(&shop).await;
+        let status = answer.trailers.expect("it has trailers")["grpc-status"].clone();
+        let status = status.to_str().expect("a number").to_string();
+        let asked = calls.load(Relaxed).to_string();
+        // What has been passed on cannot be taken back.
+        assert_eq!(
+            [&status[..], &answer.body, &asked],
+            wanted,
+            "{sent} messages"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_profile_s_retry_reads_the_status_in_trailers() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let server = trailing(0, Arc::clone(&calls));
+    let shop = Shop::start_with(server.address).await;
+    let plain = grpc_with(WEB, |_| {});
+    shop.plane.outbound(cluster_ip(), plain);
+    shop.plane
+        .profile(cluster_ip(), retried("/books.Books/.*", "Books"));
+    client::until("a profile", async || {
+        calls.store(0, Relaxed);
+        let answer = call(&shop).await;
+        (answer.trailers?["grpc-status"] == "0" && calls.load(Relaxed) == 2).then_some(())
+    })
+    .await;
+}
+
+fn retried(path: &str, route: &str) -> destination::DestinationProfile {
+    let condition = destination::request_match::Match::Path(destination::PathMatch {
+        regex: path.to_string(),
+    });
+    destination::DestinationProfile {
+        fully_qualified_name: "web.shop.svc.cluster.local".to_string(),
+        routes: vec![destination::Route {
+            condition: Some(destination::RequestMatch {
+                r#match: Some(condition),
+            }),
+            metrics_labels: [("route".to_string(), route.to_string())].into(),
+            is_retryable: true,
+            ..Default::default()
+        }],
+        retry_budget: Some(destination::RetryBudget {
+            retry_ratio: 1.0,
+            min_retries_per_second: 0,
+            ttl: Duration::from_secs(10).try_into().ok(),
+        }),
+        ..Default::default()
+    }
+}
+
 #[tokio::test]
 async fn a_profile_s_route_counts_and_retries() {
     let shop = Shop::start().await;
-    let condition = destination::request_match::Match::Path(destination::PathMatch {
-        regex: "/books/[^/]*".to_string(),
-    });
-    shop.plane.profile(
-        cluster_ip(),
-        destination::DestinationProfile {
-            fully_qualified_name: "web.shop.svc.cluster.local".to_string(),
-            routes: vec![destination::Route {
-                condition: Some(destination::RequestMatch {
-                    r#match: Some(condition),
-                }),
-                metrics_labels: [("route".to_string(), "GET /books/{id}".to_string())].into(),
-                is_retryable: true,
-                ..Default::default()
-            }],
-            retry_budget: Some(destination::RetryBudget {
-                retry_ratio: 1.0,
-                min_retries_per_second: 0,
-                ttl: Duration::from_secs(10).try_into().ok(),
-            }),
-            ..Default::default()
-        },
-    );
+    let profile = retried("/books/[^/]*", "GET /books/{id}");
+    shop.plane.profile(cluster_ip(), profile);
     let rt = "rt_route=\"GET /books/{id}\"";
     let is_counted = async || {
         shop.get("/books/1").await;

@@ -9,6 +9,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::limits::{Ending, Over};
+use super::peek::Peeked;
 use super::pieces::Pieces;
 pub use super::received::Received;
 use super::rest::Busy;
@@ -61,6 +62,7 @@ enum Inner {
     Incoming(Incoming),
     Received(Received),
     Replay(Box<Replay>),
+    Peeked(Box<Peeked>),
 }
 
 /// What was read before, then the rest. Large and rare, so it has its own place.
@@ -107,6 +109,18 @@ impl Body {
     pub fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
         self.observer = Some(observer);
         self
+    }
+
+    pub fn peeked(peeked: Peeked) -> Self {
+        Inner::Peeked(Box::new(peeked)).into()
+    }
+
+    /// Trailers that were read before the body is passed on.
+    pub fn peeked_trailers(&self) -> Option<&HeaderMap> {
+        match &self.inner {
+            Inner::Peeked(peeked) => peeked.trailers(),
+            _ => None,
+        }
     }
 
     /// Adds an observer to the one there may be.
@@ -179,6 +193,11 @@ impl Inner {
             Self::Bytes(bytes) => bytes.poll(cx).map(|piece| Some(Ok(Frame::data(piece?)))),
             Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
             Self::Received(body) => body.poll(cx),
+            Self::Peeked(peeked) => match (peeked.take(), &mut peeked.rest) {
+                (Some(frame), _) => Poll::Ready(Some(frame)),
+                (None, Some(rest)) => Pin::new(rest).poll_frame(cx),
+                (None, None) => Poll::Ready(None),
+            },
             Self::Replay(replay) => {
                 let Replay {
                     read,
@@ -202,6 +221,7 @@ impl Inner {
             Self::Bytes(bytes) => bytes.len() == 0,
             Self::Incoming(body) => body.is_end_stream(),
             Self::Received(body) => body.is_end(),
+            Self::Peeked(peeked) => peeked.is_end(),
             Self::Replay(replay) => {
                 replay.read.is_none()
                     && replay.trailers.is_none()
@@ -216,6 +236,7 @@ impl Inner {
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Incoming(body) => body.size_hint(),
             Self::Received(body) => body.size_hint(),
+            Self::Peeked(peeked) => peeked.size_hint(),
             Self::Replay(replay) => {
                 let first = replay.read.as_ref().map_or(0, Bytes::len) as u64;
                 let Some(rest) = replay.rest.as_ref().map(HttpBody::size_hint) else {

@@ -197,12 +197,14 @@ pub fn close_after(response: &mut Response<Body>) {
     }
 }
 
-pub fn redirect(status: StatusCode, location: HeaderValue) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    headers.insert(LOCATION, location);
+/// A client of gRPC follows none, so it is told that there is nothing here.
+pub fn redirect(status: StatusCode, location: HeaderValue, audience: Audience) -> Response<Body> {
+    const NOT_FOUND: u32 = 5;
+    let answer = Fault::new(status.as_u16(), NOT_FOUND, "redirected", "redirected");
+    let mut response = answer.response(audience);
+    if !audience.is_grpc {
+        response.headers_mut().insert(LOCATION, location);
+    }
     response
 }
 

@@ -121,7 +121,7 @@ impl Session {
         let audience = Audience::of(&request, is_meshed, is_meshed);
         let admitted = framing::check(&mut request).and_then(|()| self.in_flight.admit());
         let answered = match admitted {
-            Ok(_admitted) => self.forward(request).await,
+            Ok(_admitted) => self.forward(request, audience).await,
             Err(fault) => Err(fault),
         };
         let mut response = match answered {
@@ -155,7 +155,11 @@ impl Session {
         tracing::info!(%client, target = %self.target, error = %fault.message, "Failed to proxy request");
     }
 
-    async fn forward(&self, request: Request<Incoming>) -> Result<Response<Body>, Fault> {
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        audience: Audience,
+    ) -> Result<Response<Body>, Fault> {
         let started = Instant::now();
         let live = self.policy.current();
         let routes = routes(&live)?;
@@ -169,7 +173,9 @@ impl Session {
         let filters = &selected.policy.filters;
         match filter::apply(filters, selected.prefix, &host, &mut parts) {
             None => {}
-            Some(Answer::Redirect(status, location)) => return Ok(redirect(status, location)),
+            Some(Answer::Redirect(status, location)) => {
+                return Ok(redirect(status, location, audience));
+            }
             Some(Answer::Fail(failure, message)) => {
                 return Err(Fault::injected(&failure, message));
             }

@@ -166,14 +166,14 @@ impl Session {
             &mut parts,
         );
         if let Some(answer) = answered {
-            return respond(answer);
+            return respond(answer, audience);
         }
         let backend = pick::backend(&rule.backends)
             .ok_or_else(|| Fault::invalid_policy("the route has no backend"))?;
         let prefix = selected.prefix;
         let answered = filter::apply(&backend.filters, prefix, authority.as_str(), &mut parts);
         if let Some(answer) = answered {
-            return respond(answer);
+            return respond(answer, audience);
         }
         let (parent, route) = (&live.policy.parent, &selected.route.reference);
         let make = || Rows::new(&self.metrics, parent, route, &backend.backend, rule.is_grpc);
@@ -231,9 +231,9 @@ impl Session {
     }
 }
 
-fn respond(answer: Answer) -> Result<Response<Body>, Fault> {
+fn respond(answer: Answer, audience: Audience) -> Result<Response<Body>, Fault> {
     match answer {
-        Answer::Redirect(status, location) => Ok(redirect(status, location)),
+        Answer::Redirect(status, location) => Ok(redirect(status, location, audience)),
         Answer::Fail(failure, message) => Err(Fault::injected(&failure, message)),
     }
 }

@@ -113,9 +113,9 @@ impl LiveRoute {
         self.route.is_retryable
     }
 
-    pub fn is_failure(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    pub fn is_failure(&self, status: StatusCode, code: Option<u32>) -> bool {
         let said = self.route.is_failure(status);
-        said.unwrap_or_else(|| is_failure(status, grpc_status(headers)))
+        said.unwrap_or_else(|| is_failure(status, code))
     }
 
     pub fn attempt(&self) {

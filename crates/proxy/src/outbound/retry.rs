@@ -13,6 +13,7 @@ use super::rows::Retried;
 use crate::exchange::body::Body;
 use crate::exchange::classify::grpc_status;
 use crate::exchange::limits::Over;
+use crate::exchange::peek::peek;
 use crate::exchange::respond::Fault;
 use crate::exchange::upgrade;
 use crate::route::retry::Retry;
@@ -69,7 +70,7 @@ async fn send_profiled(
                     let request = Request::from_parts(parts.clone(), body);
                     let answer = attempt(sending, profiled, request).await;
                     let has_failed = match &answer {
-                        Ok(response) => route.is_failure(response.status(), response.headers()),
+                        Ok(response) => route.is_failure(response.status(), code(response)),
                         Err(fault) => fault.label != "loadshed",
                     };
                     if !has_failed || !profiled.may_retry() {
@@ -96,9 +97,10 @@ async fn attempt(
     let route = &profiled.route;
     route.attempt();
     let answer = send_once(sending, request, None).await;
+    let answer = ended(answer, route.is_retryable()).await;
     match &answer {
         Ok(response) => {
-            let has_failed = route.is_failure(response.status(), response.headers());
+            let has_failed = route.is_failure(response.status(), code(response));
             route.attempted(Some(response.status()), has_failed);
         }
         Err(_) => route.attempted(None, true),
@@ -154,6 +156,7 @@ async fn send_repeatedly(
         let head = retry.timeout.filter(|_| !is_last);
         let request = Request::from_parts(parts.clone(), body);
         let answer = send_once(sending, request, head).await;
+        let answer = ended(answer, !is_last && !retry.codes.is_empty()).await;
         let is_wanted = wants_another(retry, &answer);
         if attempt > 0 && !is_wanted {
             sending.rows.retry(Retried::Succeeded);
@@ -171,11 +174,28 @@ async fn send_repeatedly(
     }
 }
 
+/// The answer, with how its call ended if that can be known before it is passed on.
+async fn ended(
+    answer: Result<Response<Body>, Fault>,
+    may_follow_another: bool,
+) -> Result<Response<Body>, Fault> {
+    match answer {
+        Ok(response) if may_follow_another => Ok(peek(response).await),
+        answer => answer,
+    }
+}
+
+/// In the headers, or in trailers that were peeked at.
+fn code(response: &Response<Body>) -> Option<u32> {
+    let trailers = response.body().peeked_trailers();
+    grpc_status(response.headers()).or_else(|| trailers.and_then(grpc_status))
+}
+
 fn wants_another(retry: &Retry, answer: &Result<Response<Body>, Fault>) -> bool {
     match answer {
         Ok(response) => {
             retry.wants_status(response.status())
-                || grpc_status(response.headers()).is_some_and(|code| retry.wants_code(code))
+                || code(response).is_some_and(|code| retry.wants_code(code))
         }
         Err(fault) => match fault.over {
             Some(over) => matches!(over, Over::Head(_)),

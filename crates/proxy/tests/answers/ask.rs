@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, Response, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use linkerd2_proxy_api::http_route;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -26,6 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn cluster_ip() -> SocketAddr {
     SocketAddr::from(([10, 96, 0, 7], 80))
+}
+
+pub fn elsewhere() -> http_route::RequestRedirect {
+    http_route::RequestRedirect {
+        host: "elsewhere".to_string(),
+        status: 302,
+        ..Default::default()
+    }
 }
 
 /// What an answer must be.

@@ -11,7 +11,7 @@ use tulle_testkit::proxy::Proxy;
 use tulle_testkit::serve;
 
 use super::ask::Ends::{Closes, Stays};
-use super::ask::{CLIENT, Client, Full, SERVER, Scene, Wanted, closed_port, wanted};
+use super::ask::{CLIENT, Client, Full, SERVER, Scene, Wanted, closed_port, elsewhere, wanted};
 
 #[derive(Clone, Copy, Debug)]
 enum Case {
@@ -19,13 +19,14 @@ enum Case {
     NoRoute,
     OverTheLimit,
     Failure,
+    Redirect,
     TooManyInFlight,
     Refused,
     ConnectTimesOut,
     HungUp,
 }
 
-const TABLE: [(Case, Wanted); 8] = [
+const TABLE: [(Case, Wanted); 9] = [
     (
         Case::Unauthorized,
         wanted(403, 7, "unauthorized request on route", Stays),
@@ -39,6 +40,7 @@ const TABLE: [(Case, Wanted); 8] = [
         wanted(429, 8, "total rate limit exceeded: 1rps", Stays),
     ),
     (Case::Failure, wanted(418, 9, "a teapot", Stays)),
+    (Case::Redirect, wanted(302, 5, "redirected", Stays)),
     (
         Case::TooManyInFlight,
         wanted(503, 14, "service unavailable", Closes),
@@ -91,7 +93,7 @@ async fn arrange(case: Case) -> Scene {
     };
     let policy = match case {
         Case::Unauthorized => server(&Clients::Nobody),
-        Case::NoRoute | Case::Failure | Case::OverTheLimit => detecting(case),
+        Case::NoRoute | Case::Failure | Case::Redirect | Case::OverTheLimit => detecting(case),
         _ => server(&Clients::Anyone),
     };
     plane.inbound(application.port(), policy);
@@ -120,6 +122,11 @@ fn detecting(case: Case) -> inbound::Server {
             };
             rule.filters = vec![Filter {
                 kind: Some(Kind::FailureInjector(injector)),
+            }];
+        }
+        Case::Redirect => {
+            rule.filters = vec![Filter {
+                kind: Some(Kind::Redirect(elsewhere())),
             }];
         }
         _ => {

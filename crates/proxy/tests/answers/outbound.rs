@@ -21,7 +21,9 @@ use tulle_testkit::proxy::Proxy;
 use tulle_testkit::serve;
 
 use super::ask::Ends::{Closes, Stays};
-use super::ask::{CLIENT, Full, SERVER, Scene, WEB, Wanted, closed_port, cluster_ip, wanted};
+use super::ask::{
+    CLIENT, Full, SERVER, Scene, WEB, Wanted, closed_port, cluster_ip, elsewhere, wanted,
+};
 
 #[derive(Clone, Copy, Debug)]
 enum Case {
@@ -40,10 +42,11 @@ enum Case {
     ResponseTimesOut,
     ProfileTimesOut,
     HttpFailure,
+    Redirect,
     OtherIdentity,
 }
 
-const TABLE: [(Case, Wanted); 16] = [
+const TABLE: [(Case, Wanted); 17] = [
     (
         Case::NoEndpoint,
         wanted(504, 4, "service in fail-fast", Closes),
@@ -86,6 +89,7 @@ const TABLE: [(Case, Wanted); 16] = [
         wanted(504, 4, "request timeout: it took longer than 100ms", Closes),
     ),
     (Case::HttpFailure, wanted(418, 9, "a teapot", Stays)),
+    (Case::Redirect, wanted(302, 5, "redirected", Stays)),
     (
         Case::OtherIdentity,
         wanted(502, 14, "required an identity", Closes),
@@ -425,6 +429,11 @@ async fn by_policy(case: Case, variables: &[(&str, &str)]) -> Scene {
             };
             rule.filters = vec![Filter {
                 kind: Some(Kind::FailureInjector(injector)),
+            }];
+        }),
+        Case::Redirect => shop.rule(|rule| {
+            rule.filters = vec![Filter {
+                kind: Some(Kind::Redirect(elsewhere())),
             }];
         }),
         _ => {
