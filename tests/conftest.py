@@ -22,6 +22,12 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 RBAC = "rbac.authorization.k8s.io"
 
 
+def pytest_configure() -> None:
+    """What a shell does not wait for has SIGINT ignored, and hands that on to what we start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """etcd and kube-apiserver for the whole run; tests keep to namespaces of their own."""
