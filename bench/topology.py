@@ -29,28 +29,13 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "bench" / "results" / "topology.json"
 sys.path[:0] = [str(ROOT / "tests" / "web"), str(ROOT / "tests" / "viz")]
 
-from great_mesh import CALLS, DRAGGED, NAMESPACES, WORKLOADS, cpu_seconds, great_mesh  # noqa: E402
+from great_mesh import CALLS, DRAGGED, KEYED, NAMESPACES, WORKLOADS, cpu_seconds, great_mesh  # noqa: E402
 from site_of_shop import Site  # noqa: E402
 
 Json = dict[str, Any]
 
 VIEW = {"width": 1280, "height": 900}
 READY_MS = 120_000
-KEYED = """async (canvas, seconds) => {
-  const keys = ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"];
-  const rates = [];
-  const begin = performance.now();
-  let [last, step] = [begin, 0];
-  while (performance.now() - begin < seconds * 1000) {
-    canvas.dispatchEvent(new KeyboardEvent("keydown", { key: keys[step % 4], cancelable: true }));
-    step += 1;
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    rates.push(1000 / (now - last));
-    last = now;
-  }
-  return { drawn: Number(canvas.dataset.frames), asked: step, rates };
-}"""
 
 
 def measured(canvas: Locator, script: str, seconds: float) -> Json:

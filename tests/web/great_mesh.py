@@ -7,8 +7,32 @@ from pathlib import Path
 
 WORKLOADS, NAMESPACES, CALLS = 500, 25, 1200
 
-DRAGGED = """async (canvas, seconds) => {
-  const { left, top, width, height } = canvas.getBoundingClientRect();
+
+def each_frame(before, act):
+    """A script that acts on the canvas once for each frame, numbered by `step`, for some seconds.
+
+    It tells the frames that the canvas has drawn, those that were asked for, and the rate at which
+    each one came.
+    """
+    return f"""async (canvas, seconds) => {{
+  {before}
+  const rates = [];
+  const begin = performance.now();
+  let [last, step] = [begin, 0];
+  while (performance.now() - begin < seconds * 1000) {{
+    {act}
+    step += 1;
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    rates.push(1000 / (now - last));
+    last = now;
+  }}
+  return {{ drawn: Number(canvas.dataset.frames), asked: step, rates }};
+}}"""
+
+
+DRAGGED = each_frame(
+    """const { left, top, width, height } = canvas.getBoundingClientRect();
   const [x, y] = [left + width / 2, top + height / 2];
   const at = (right, down) => ({
     clientX: x + right, clientY: y + down, pointerId: 1, bubbles: true, button: 0, cancelable: true,
@@ -16,21 +40,15 @@ DRAGGED = """async (canvas, seconds) => {
   const send = (Kind, name, more) => canvas.dispatchEvent(new Kind(name, more));
   canvas.setPointerCapture = () => {};
   canvas.focus();
-  send(PointerEvent, "pointerdown", at(0, 0));
-  const rates = [];
-  const begin = performance.now();
-  let [last, step] = [begin, 0];
-  while (performance.now() - begin < seconds * 1000) {
-    step += 1;
-    send(PointerEvent, "pointermove", at(90 * Math.sin(step / 9), 40 * Math.cos(step / 7)));
-    send(WheelEvent, "wheel", { ...at(0, 0), deltaY: 40 * Math.sin(step / 25) });
-    await new Promise(requestAnimationFrame);
-    const now = performance.now();
-    rates.push(1000 / (now - last));
-    last = now;
-  }
-  return { drawn: Number(canvas.dataset.frames), asked: step, rates };
-}"""
+  send(PointerEvent, "pointerdown", at(0, 0));""",
+    """send(PointerEvent, "pointermove", at(90 * Math.sin(step / 9), 40 * Math.cos(step / 7)));
+    send(WheelEvent, "wheel", { ...at(0, 0), deltaY: 40 * Math.sin(step / 25) });""",
+)
+KEYED = each_frame(
+    'const keys = ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"];',
+    """const event = { key: keys[step % 4], cancelable: true };
+    canvas.dispatchEvent(new KeyboardEvent("keydown", event));""",
+)
 
 
 def great_mesh(shop):

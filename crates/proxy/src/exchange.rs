@@ -1,5 +1,6 @@
 //! One request and its response: bodies, versions, upgrades, and the answers that we make ourselves.
 
+mod begun;
 pub mod body;
 pub mod classify;
 pub mod finish;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
 use tulle_testkit::serve;
 
-use raw::{Application, Path, Way};
+use raw::{Application, Client, Path, Way};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: web\r\n\r\n";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -100,16 +100,7 @@ async fn ten_thousand_idle_connections_are_kept() {
     let many = 10_000.min((open_files() - 500) / 2);
     let application = Application::saying(OK).await;
     let path = Path::open(Way::Inbound, application.address()).await;
-    let mut clients = Vec::with_capacity(many);
-    let before = resident();
-    for _ in 0..many {
-        let mut client = path.connect().await;
-        client.send(GET).await;
-        client.until("ok").await;
-        clients.push(client);
-    }
-    println!("{many} connections: {} KiB", (resident() - before) >> 10);
-    let each = (resident() - before) / many as u64;
+    let (mut clients, each) = asked_once(&path, many, GET, "ok").await;
     // Client, proxy and application are one process: all of their parts are in it.
     assert!(each < 64 << 10, "{each} bytes for each connection");
     for client in clients.iter_mut().step_by(1_000) {
@@ -130,16 +121,7 @@ async fn what_is_silent_and_opaque_holds_no_buffer() {
     })
     .await;
     let path = Path::open(Way::Inbound, echo.address).await;
-    let mut clients = Vec::with_capacity(many);
-    let before = resident();
-    for _ in 0..many {
-        let mut client = path.connect().await;
-        client.send(OPAQUE).await;
-        client.until("you").await;
-        clients.push(client);
-    }
-    let each = (resident() - before) / many as u64;
-    println!("{many} connections: {each} bytes each");
+    let (mut clients, each) = asked_once(&path, many, OPAQUE, "you").await;
     // The echo holds 8 KiB of its own, and it and the client are in the same process.
     assert!(each < 28 << 10, "{each} bytes for each connection");
     for client in clients.iter_mut().step_by(1_000) {
@@ -147,6 +129,21 @@ async fn what_is_silent_and_opaque_holds_no_buffer() {
         client.send(OPAQUE).await;
         client.until("you").await;
     }
+}
+
+/// Connections that have had one answer, and how many bytes each of them costs.
+async fn asked_once(path: &Path, many: usize, ask: &[u8], answer: &str) -> (Vec<Client>, u64) {
+    let mut clients = Vec::with_capacity(many);
+    let before = resident();
+    for _ in 0..many {
+        let mut client = path.connect().await;
+        client.send(ask).await;
+        client.until(answer).await;
+        clients.push(client);
+    }
+    let each = (resident() - before) / many as u64;
+    println!("{many} connections: {each} bytes each");
+    (clients, each)
 }
 
 /// How many files this process may have open.

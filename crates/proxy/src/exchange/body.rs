@@ -8,8 +8,8 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::begun::Begun;
 use super::limits::{Ending, Over};
-use super::peek::Peeked;
 use super::pieces::Pieces;
 pub use super::received::Received;
 use super::rest::Busy;
@@ -61,15 +61,8 @@ enum Inner {
     Bytes(Pieces),
     Incoming(Incoming),
     Received(Received),
-    Replay(Box<Replay>),
-    Peeked(Box<Peeked>),
-}
-
-/// What was read before, then the rest. Large and rare, so it has its own place.
-struct Replay {
-    read: Option<Bytes>,
-    trailers: Option<HeaderMap>,
-    rest: Option<Incoming>,
+    /// Large and rare, so it has its own place.
+    Begun(Box<Begun>),
 }
 
 pub struct Body {
@@ -96,14 +89,18 @@ impl Body {
         Inner::Received(body).into()
     }
 
+    /// What was read before, then the rest.
     pub fn replay(read: Bytes, trailers: Option<HeaderMap>, rest: Option<Incoming>) -> Self {
-        let read = Some(read).filter(|bytes| !bytes.is_empty());
-        let replay = Replay {
-            read,
-            trailers,
-            rest,
-        };
-        Inner::Replay(Box::new(replay)).into()
+        let mut begun = Begun::default();
+        if !read.is_empty() {
+            begun.keep(Some(Ok(Frame::data(read))));
+        }
+        begun.keep(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
+        Self::begun(begun.followed_by(rest.map(Self::incoming)))
+    }
+
+    pub fn begun(begun: Begun) -> Self {
+        Inner::Begun(Box::new(begun)).into()
     }
 
     pub fn observed_by(mut self, observer: Box<dyn Observer>) -> Self {
@@ -111,14 +108,10 @@ impl Body {
         self
     }
 
-    pub fn peeked(peeked: Peeked) -> Self {
-        Inner::Peeked(Box::new(peeked)).into()
-    }
-
     /// Trailers that were read before the body is passed on.
-    pub fn peeked_trailers(&self) -> Option<&HeaderMap> {
+    pub fn read_trailers(&self) -> Option<&HeaderMap> {
         match &self.inner {
-            Inner::Peeked(peeked) => peeked.trailers(),
+            Inner::Begun(begun) => begun.trailers(),
             _ => None,
         }
     }
@@ -193,25 +186,7 @@ impl Inner {
             Self::Bytes(bytes) => bytes.poll(cx).map(|piece| Some(Ok(Frame::data(piece?)))),
             Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
             Self::Received(body) => body.poll(cx),
-            Self::Peeked(peeked) => match (peeked.take(), &mut peeked.rest) {
-                (Some(frame), _) => Poll::Ready(Some(frame)),
-                (None, Some(rest)) => Pin::new(rest).poll_frame(cx),
-                (None, None) => Poll::Ready(None),
-            },
-            Self::Replay(replay) => {
-                let Replay {
-                    read,
-                    trailers,
-                    rest,
-                } = replay.as_mut();
-                if let Some(bytes) = read.take() {
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                }
-                match rest {
-                    Some(body) => Pin::new(body).poll_frame(cx).map_err(BodyError::Http),
-                    None => Poll::Ready(trailers.take().map(|t| Ok(Frame::trailers(t)))),
-                }
-            }
+            Self::Begun(begun) => begun.poll(cx),
         }
     }
 
@@ -221,12 +196,7 @@ impl Inner {
             Self::Bytes(bytes) => bytes.len() == 0,
             Self::Incoming(body) => body.is_end_stream(),
             Self::Received(body) => body.is_end(),
-            Self::Peeked(peeked) => peeked.is_end(),
-            Self::Replay(replay) => {
-                replay.read.is_none()
-                    && replay.trailers.is_none()
-                    && replay.rest.as_ref().is_none_or(|body| body.is_end_stream())
-            }
+            Self::Begun(begun) => begun.is_end(),
         }
     }
 
@@ -236,19 +206,7 @@ impl Inner {
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Incoming(body) => body.size_hint(),
             Self::Received(body) => body.size_hint(),
-            Self::Peeked(peeked) => peeked.size_hint(),
-            Self::Replay(replay) => {
-                let first = replay.read.as_ref().map_or(0, Bytes::len) as u64;
-                let Some(rest) = replay.rest.as_ref().map(HttpBody::size_hint) else {
-                    return SizeHint::with_exact(first);
-                };
-                let mut hint = SizeHint::new();
-                if let Some(upper) = rest.upper() {
-                    hint.set_upper(first + upper);
-                }
-                hint.set_lower(first + rest.lower());
-                hint
-            }
+            Self::Begun(begun) => begun.size_hint(),
         }
     }
 }

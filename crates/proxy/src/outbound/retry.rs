@@ -57,18 +57,19 @@ async fn send_profiled(
     profiled.started();
     let route = &profiled.route;
     let answer = match route.is_retryable() {
-        false => attempt(sending, profiled, request.map(streamed)).await,
+        false => attempt(sending, profiled, request.map(streamed), false).await,
         true => {
             let (parts, body) = request.into_parts();
             match read(body, MAX_PROFILED_BYTES).await? {
                 Read::Part(kept, rest) => {
                     let body = Body::replay(kept, None, Some(rest));
-                    attempt(sending, profiled, Request::from_parts(parts, body)).await
+                    let request = Request::from_parts(parts, body);
+                    attempt(sending, profiled, request, false).await
                 }
                 Read::Whole(kept, trailers) => loop {
                     let body = Body::replay(kept.clone(), trailers.clone(), None);
                     let request = Request::from_parts(parts.clone(), body);
-                    let answer = attempt(sending, profiled, request).await;
+                    let answer = attempt(sending, profiled, request, true).await;
                     let has_failed = match &answer {
                         Ok(response) => route.is_failure(response.status(), code(response)),
                         Err(fault) => fault.label != "loadshed",
@@ -93,11 +94,12 @@ async fn attempt(
     sending: &Sending<'_>,
     profiled: &Profiled<'_>,
     request: Request<Body>,
+    may_follow_another: bool,
 ) -> Result<Response<Body>, Fault> {
     let route = &profiled.route;
     route.attempt();
     let answer = send_once(sending, request, None).await;
-    let answer = ended(answer, route.is_retryable()).await;
+    let answer = ended(answer, may_follow_another).await;
     match &answer {
         Ok(response) => {
             let has_failed = route.is_failure(response.status(), code(response));
@@ -185,9 +187,9 @@ async fn ended(
     }
 }
 
-/// In the headers, or in trailers that were peeked at.
+/// In the headers, or in trailers that were read already.
 fn code(response: &Response<Body>) -> Option<u32> {
-    let trailers = response.body().peeked_trailers();
+    let trailers = response.body().read_trailers();
     grpc_status(response.headers()).or_else(|| trailers.and_then(grpc_status))
 }
 

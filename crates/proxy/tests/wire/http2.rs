@@ -1,8 +1,8 @@
 //! HTTP/2 by h2spec, every case, on both sides. What does not pass is a row of docs/reference/http2.md.
 
 use std::collections::BTreeSet;
-use tulle_proxy::exchange::serve::FRAME_SIZE;
 
+use tulle_proxy::exchange::serve::FRAME_SIZE;
 use tulle_testkit::echo;
 
 use super::peers::{program, run};

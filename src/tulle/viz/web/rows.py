@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from math import nan
 from typing import Any
 
+from tulle.viz.queries import QUANTILES
 from tulle.viz.web.collector import key
 from tulle.viz.web.store import FIELDS, STEP_SECONDS, Store
 
@@ -24,7 +25,6 @@ NUMBERS = {
 }
 Ref = tuple[str, str, str]
 Columns = dict[str, list[float | None]]
-QUANTILES = ("p50", "p95", "p99")
 
 
 def row(ref: Ref, numbers: Mapping[str, Any] | None, **more: Any) -> Json:
