@@ -115,6 +115,28 @@ def test_a_rollout_under_load_loses_nothing(plugged: Cluster) -> None:
     assert status["restartCount"] == 0, "the client ends at the first request that fails"
 
 
+def test_without_its_proxy_s_image_no_application_starts(plugged: Cluster) -> None:
+    """The gate is closed by the plugin, before there is a container that could do so."""
+    script = "import time; print('ran', flush=True); time.sleep(3600)"
+    absent = {"config.linkerd.io/proxy-image": "docker.io/tulle/absent"}
+    plugged.apply(restricted(script_pod("waiting", NAMESPACE, script, annotations=absent)))
+
+    def reasons() -> dict[str, str]:
+        found = plugged.get("pods", "-n", NAMESPACE, "-l", "app=waiting")["items"]
+        statuses = found[0].get("status", {}).get("containerStatuses", []) if found else []
+        return {s["name"]: s["state"].get("waiting", {}).get("reason", "") for s in statuses}
+
+    def is_held() -> bool:
+        held = reasons()
+        is_proxy_absent = "Image" in held.get("tulle-proxy", "")
+        return is_proxy_absent and held.get("script") == "CreateContainerConfigError"
+
+    plugged.until(is_held, "neither the proxy nor the application has a container", 60)
+    log = plugged.kubectl("-n", NAMESPACE, "logs", "deploy/waiting", "-c", "script", check=False)
+    assert "ran" not in log
+    plugged.kubectl("-n", NAMESPACE, "delete", "deployment", "waiting", "--timeout=60s")
+
+
 def test_a_pod_that_was_missed_holds_its_application_and_says_so(
     plugged: Cluster, node_pid: int
 ) -> None:

@@ -216,7 +216,9 @@ def test_with_a_cni_plugin_a_sidecar_is_native_where_the_pod_ends_or_asks(pod) -
 def test_where_nothing_else_holds_the_application_back_a_gate_does(pod, annotated) -> None:
     """The kubelet starts the containers after an ordinary one that failed."""
     plugged = Settings(cni=True)
-    spec = injected(pod, plugged)["spec"]
+    found = injected(pod, plugged)
+    assert found["metadata"]["annotations"]["linkerd.io/gate"] == "closed"
+    spec = found["spec"]
     proxy, *others = spec["containers"]
     (volume,) = [v for v in spec["volumes"] if v["name"] == "tulle-gate"]
     assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Mi"}
@@ -229,7 +231,9 @@ def test_where_nothing_else_holds_the_application_back_a_gate_does(pod, annotate
     assert taken_out["spec"]["containers"] == pod["spec"]["containers"]
 
     def has_gate(pod, settings, namespace=ENABLED):
-        return "tulle-gate" in json.dumps(injected(pod, settings, namespace))
+        found = json.dumps(injected(pod, settings, namespace))
+        assert ("tulle-gate" in found) == ("linkerd.io/gate" in found)
+        return "tulle-gate" in found
 
     asked = {**ENABLED, "config.linkerd.io/proxy-enable-native-sidecar": "true"}
     assert not has_gate(pod, plugged, asked), "after a native sidecar nothing starts"

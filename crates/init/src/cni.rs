@@ -5,9 +5,11 @@
 //! a pod's annotations to plugins that ask for them, so no API server is asked and no token kept.
 
 pub mod installer;
+mod volume;
 
 use crate::apply::{self, ApplyError};
 use crate::args::{self, ArgsError, Command};
+use crate::gate::{self, GateError};
 use crate::witness;
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
@@ -19,6 +21,11 @@ pub const COMMAND: &str = "CNI_COMMAND";
 pub const TYPE: &str = "tulle-cni";
 /// The flags of `tulle-init iptables` for this pod, as the injector wrote them.
 const REDIRECT: &str = "linkerd.io/redirect";
+/// Set by the injector where only the gate keeps the application from starting without its proxy.
+const GATE: &str = "linkerd.io/gate";
+const GATE_VOLUME: &str = "tulle-gate";
+/// In what the runtime says of the pod (CNI_ARGS), containerd's and CRI-O's word for its uid.
+const UID: &str = "K8S_POD_UID=";
 /// By this name containerd (1.6 and newer) and CRI-O hand a pod's annotations to a plugin.
 pub const ANNOTATIONS: &str = "io.kubernetes.cri.pod-annotations";
 const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
@@ -46,6 +53,16 @@ pub enum PluginError {
     OtherTask,
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error(
+        "the pod's volume {GATE_VOLUME} is not among the mounts that {TYPE} sees, so nothing would keep its \
+         application from starting without its proxy: the container runtime and the kubelet must share a \
+         mount namespace; config.linkerd.io/proxy-enable-native-sidecar: \"true\" needs no such volume"
+    )]
+    NoGate,
+    #[error("the mounts cannot be listed: {0}")]
+    Mounts(io::Error),
     #[error("the redirect's mark cannot be set in the pod's network namespace: {0}")]
     Mark(io::Error),
     #[error("the pod is to be redirected, and its network namespace bears no mark of it")]
@@ -105,14 +122,17 @@ fn answer(command: &str, input: &str, netns: Option<PathBuf>) -> Result<String, 
         "ADD" => {
             let network: Value = serde_json::from_str(input)?;
             let result = network.get("prevResult").ok_or(PluginError::First)?;
-            if let Some(flags) = redirect(&network) {
+            if let Some(flags) = annotation(&network, REDIRECT) {
+                if annotation(&network, GATE).is_some() {
+                    close_gate(&std::env::var("CNI_ARGS").unwrap_or_default())?;
+                }
                 add(flags, netns.ok_or(PluginError::NoNamespace)?)?;
             }
             Ok(result.to_string())
         }
         "CHECK" => {
             let network: Value = serde_json::from_str(input)?;
-            if redirect(&network).is_some() {
+            if annotation(&network, REDIRECT).is_some() {
                 apply::enter(&netns.ok_or(PluginError::NoNamespace)?)?;
                 if !witness::is_set_here().map_err(PluginError::Mark)? {
                     return Err(PluginError::NotRedirected);
@@ -138,13 +158,20 @@ fn add(flags: &str, netns: PathBuf) -> Result<(), PluginError> {
     witness::set_here().map_err(PluginError::Mark)
 }
 
-/// The flags for this pod; None for a pod without proxy.
-fn redirect(network: &Value) -> Option<&str> {
+/// No container of the pod runs yet. Its proxy closes the gate as well, but not if its image is missing.
+fn close_gate(told: &str) -> Result<(), PluginError> {
+    let uid = told.split(';').find_map(|word| word.strip_prefix(UID));
+    let volume = volume::find(uid.unwrap_or_default(), GATE_VOLUME).map_err(PluginError::Mounts)?;
+    Ok(gate::close_anew(&volume.ok_or(PluginError::NoGate)?)?)
+}
+
+/// What the injector wrote for this plugin; None for a pod without proxy.
+fn annotation<'a>(network: &'a Value, name: &str) -> Option<&'a str> {
     let annotations: &Map<_, _> = network
         .get("runtimeConfig")?
         .get(ANNOTATIONS)?
         .as_object()?;
-    annotations.get(REDIRECT)?.as_str()
+    annotations.get(name)?.as_str()
 }
 
 #[cfg(test)]

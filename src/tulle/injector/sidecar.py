@@ -86,6 +86,9 @@ def inject(
     if final.cni:
         arguments = containers.redirect_arguments(final, component=component)
         own[names.REDIRECT_ANNOTATION] = " ".join(arguments)
+    own.pop(names.GATE_ANNOTATION, None)
+    if containers.is_gated(final, final.is_native_in(spec)):
+        own[names.GATE_ANNOTATION] = names.GATE_CLOSED
     metadata["annotations"] = own
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(settings, namespace, owner)}
     return Injection(pod, None, own, warnings, decision.annotation_at)

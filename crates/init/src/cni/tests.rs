@@ -61,6 +61,17 @@ fn an_annotation_cannot_name_another_task_or_namespace() {
 }
 
 #[test]
+fn a_gate_that_cannot_be_closed_starts_no_pod() {
+    let input = network(json!({REDIRECT: "--incoming-proxy-port 4143", GATE: "closed"}));
+    let error = answer("ADD", &input, Some("/nowhere".into())).unwrap_err();
+    assert!(
+        error.to_string().contains("volume tulle-gate is not among"),
+        "{error}"
+    );
+    assert_eq!(error.code(), 100);
+}
+
+#[test]
 fn versions_are_told_and_an_end_needs_nothing() {
     let told: Value = serde_json::from_str(&answer("VERSION", "", None).unwrap()).unwrap();
     assert_eq!(told["supportedVersions"][3], "1.0.0");
