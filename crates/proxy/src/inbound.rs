@@ -8,3 +8,4 @@ pub mod labels;
 pub mod opaque;
 pub mod policies;
 pub mod rate_limit;
+pub mod rows;

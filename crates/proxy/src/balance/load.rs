@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::exchange::body::Observer;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadSettings {
     /// Assumed until the endpoint has answered once.
@@ -99,6 +101,8 @@ impl Pending {
         self.load.observe(rtt, now);
     }
 }
+
+impl Observer for Pending {}
 
 impl Drop for Pending {
     fn drop(&mut self) {

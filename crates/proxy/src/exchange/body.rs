@@ -32,6 +32,8 @@ pub trait Observer: Send + 'static {
     fn ended(&mut self) {}
 }
 
+impl Observer for () {}
+
 struct Both(Box<dyn Observer>, Box<dyn Observer>);
 
 impl Observer for Both {

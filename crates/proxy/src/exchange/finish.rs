@@ -13,7 +13,8 @@ use crate::connect::pool::Lease;
 use crate::control::stream::chance;
 use crate::telemetry::metrics::{Class, HttpEndpointMetrics};
 
-/// `G` is held until the response ended: the outbound side's share of an endpoint's load.
+/// `G` sees what the response does too, and is held until it ended: the outbound side's share of an endpoint's load,
+/// the inbound side's rows of its route.
 pub struct Finish<G> {
     metrics: Arc<HttpEndpointMetrics>,
     started: Instant,
@@ -24,7 +25,7 @@ pub struct Finish<G> {
     error: Option<&'static str>,
     lease: Option<Lease>,
     permit: Option<Permit>,
-    _held: G,
+    held: G,
 }
 
 impl<G> Finish<G> {
@@ -46,7 +47,7 @@ impl<G> Finish<G> {
             error: None,
             lease,
             permit: None,
-            _held: held,
+            held,
         }
     }
 
@@ -57,14 +58,16 @@ impl<G> Finish<G> {
     }
 }
 
-impl<G: Send + 'static> Observer for Finish<G> {
-    fn data(&mut self, _length: usize) {
+impl<G: Observer> Observer for Finish<G> {
+    fn data(&mut self, length: usize) {
+        self.held.data(length);
         if self.latency.is_none() {
             self.latency = Some(self.started.elapsed());
         }
     }
 
     fn trailers(&mut self, trailers: &HeaderMap) {
+        self.held.trailers(trailers);
         if self.is_grpc {
             self.code = grpc_status(trailers).or(self.code);
         }

@@ -14,10 +14,11 @@ use super::authorize::{ClientTls, Decision, authorize};
 use super::labels::named;
 use super::policies::{LivePolicy, PortPolicy};
 use super::rate_limit::Exceeded;
+use super::rows::Counted;
 use crate::admin::Admin;
 use crate::connect::pool::{Lease, NotSent, Pool, SendError};
 use crate::connect::tcp::ConnectError;
-use crate::control::policy::inbound::{HttpRoutes, HttpRule, Protocol};
+use crate::control::policy::inbound::{HttpRoutes, HttpRule};
 use crate::drain::Watch;
 use crate::exchange::body::Body;
 use crate::exchange::finish::Finish;
@@ -184,7 +185,18 @@ impl Session {
         requests.request();
         let tapped = self.tap(&parts, &host);
         let request = Request::from_parts(parts, body);
-        let response = self.send(request, requests, started).await?;
+        let response = match &self.application {
+            Application::Admin(admin) => {
+                let response = admin.answer(request, self.client.ip()).await;
+                let finish = Finish::new(&requests, &response, started, None, ());
+                response.map(|body| body.observed_by(Box::new(finish)))
+            }
+            Application::Dialled(pool) => {
+                let rows = live.rows(&self.metrics, self.target.port(), &selected);
+                let counted = Counted::begin(rows, started);
+                self.send(pool, request, requests, counted).await?
+            }
+        };
         match tapped {
             Some(mut tapped) => {
                 tapped.response(&response);
@@ -353,31 +365,32 @@ impl Session {
 
     async fn send(
         &self,
+        pool: &Arc<Pool>,
         mut request: Request<Incoming>,
         requests: Arc<HttpEndpointMetrics>,
-        started: Instant,
+        mut counted: Counted,
     ) -> Result<Response<Body>, Fault> {
         use http_body::Body as _;
-        let pool = match &self.application {
-            Application::Dialled(pool) => pool,
-            Application::Admin(admin) => {
-                let response = admin.answer(request, self.client.ip()).await;
-                let finish = Finish::new(&requests, &response, started, None, ());
-                return Ok(response.map(|body| body.observed_by(Box::new(finish))));
-            }
-        };
         let is_upgrade = upgrade::is_asked(&request) && !self.is_http2;
         let is_connect = request.method() == Method::CONNECT;
         let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
         let request = match request.body().is_end_stream() && !is_upgrade {
             true => request.map(|_| Body::empty()),
-            false => request.map(Body::incoming),
+            false => request.map(|body| counted.request_body(Body::incoming(body))),
         };
         let sent = exchange(pool, request, is_upgrade).await;
-        let (mut response, mut lease) = sent.map_err(|error| failed(error, &requests, started))?;
+        let (mut response, mut lease) = match sent {
+            Ok(answered) => answered,
+            Err(error) => {
+                let fault = failed(error, &requests, counted.started);
+                counted.failed(&fault);
+                return Err(fault);
+            }
+        };
         if let Some(client) = client
             && upgrade::is_agreed(is_connect, &response)
         {
+            drop(counted.answered(&response));
             upgrade::join(client, hyper::upgrade::on(&mut response));
             return Ok(response.map(|_| Body::empty()));
         }
@@ -389,7 +402,8 @@ impl Session {
         {
             lease.give_back();
         }
-        let finish = Finish::new(&requests, &response, started, lease, ());
+        let (started, counted) = (counted.started, counted.answered(&response));
+        let finish = Finish::new(&requests, &response, started, lease, counted);
         Ok(response.map(|body| body.observed_by(Box::new(finish))))
     }
 }
@@ -412,14 +426,8 @@ async fn exchange(
 }
 
 fn routes(live: &LivePolicy) -> Result<&HttpRoutes, Fault> {
-    match &live.policy.protocol {
-        Protocol::Detect { routes, .. } | Protocol::Http1(routes) | Protocol::Http2(routes) => {
-            Ok(routes)
-        }
-        Protocol::Opaque | Protocol::Tls => {
-            Err(Fault::invalid_policy("the port is no longer HTTP"))
-        }
-    }
+    let routes = live.policy.protocol.routes();
+    routes.ok_or_else(|| Fault::invalid_policy("the port is no longer HTTP"))
 }
 
 fn host(parts: &Parts) -> &str {

@@ -1,7 +1,7 @@
 //! The policy of each port: the default at first, then what the control plane says.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -9,15 +9,17 @@ use linkerd2_proxy_api::inbound as pb;
 use tokio::sync::watch;
 
 use super::rate_limit::Limiter;
+use super::rows::Rows;
 use crate::config::{DefaultPolicy, PortSet};
 use crate::control::cache::Cache;
 use crate::control::grpc;
 use crate::control::policy::inbound::{
-    Authentication, Authorization, Network, ServerPolicy, fallback, policy,
+    Authentication, Authorization, HttpRule, Network, ServerPolicy, fallback, policy,
 };
 use crate::control::stream::{Channel, Event, StreamLimits, follow};
 use crate::exchange::first::ServerFirst;
-use crate::route::select::Reference;
+use crate::route::select::{Reference, Selected};
+use crate::telemetry::metrics::Metrics;
 
 /// How long a connection waits for a port's first policy before the default holds.
 const FIRST_ANSWER: Duration = Duration::from_secs(3);
@@ -26,6 +28,8 @@ const FIRST_ANSWER: Duration = Duration::from_secs(3);
 pub struct LivePolicy {
     pub policy: ServerPolicy,
     pub limiter: Option<Arc<Limiter>>,
+    /// By rule, each made when first needed.
+    rows: Box<[OnceLock<Arc<Rows>>]>,
 }
 
 impl LivePolicy {
@@ -36,7 +40,25 @@ impl LivePolicy {
             let same = old.filter(|old| old.limit() == limit).cloned();
             same.unwrap_or_else(|| Arc::new(Limiter::new(limit.clone())))
         });
-        Arc::new(Self { policy, limiter })
+        let rules = policy.protocol.routes().map_or(0, |routes| routes.rules());
+        Arc::new(Self {
+            rows: std::iter::repeat_with(OnceLock::new).take(rules).collect(),
+            policy,
+            limiter,
+        })
+    }
+
+    /// Of a request that this policy selected a rule for.
+    pub fn rows(
+        &self,
+        metrics: &Arc<Metrics>,
+        port: u16,
+        selected: &Selected<'_, HttpRule>,
+    ) -> &Arc<Rows> {
+        let route = &selected.route.reference;
+        let is_grpc = selected.policy.is_grpc;
+        let make = || Rows::new(metrics, &self.policy.server, port, route, is_grpc);
+        self.rows[selected.index].get_or_init(make)
     }
 }
 

@@ -14,10 +14,7 @@ use crate::exchange::limits::Over;
 use crate::exchange::respond::Fault;
 use crate::route::select::Reference;
 use crate::telemetry::labels::{Labels, Named, Referred};
-use crate::telemetry::metrics::{Counter, Histogram, Metrics, RouteFamilies};
-
-/// The outcomes of a label set: few, so that a scan beats a map.
-type Few = Mutex<Vec<(Outcome, Arc<Counter>)>>;
+use crate::telemetry::metrics::{Counter, Few, Histogram, Metrics, RouteFamilies};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Outcome {
@@ -37,8 +34,8 @@ pub struct Rows {
     is_grpc: bool,
     by_route: Labels,
     by_backend: Labels,
-    route_statuses: Few,
-    backend_statuses: Few,
+    route_statuses: Few<Outcome>,
+    backend_statuses: Few<Outcome>,
     duration: Arc<Histogram>,
     backend_requests: Arc<Counter>,
     backend_duration: Arc<Histogram>,
@@ -110,8 +107,8 @@ impl Rows {
     fn backend_ended(&self, outcome: Outcome, after: Duration) {
         self.backend_duration.observe_time(after);
         let family = &families(&self.metrics, self.is_grpc).backend_response_statuses;
-        let make = |outcome: Outcome| family.get(&outcome.labels(&self.by_backend));
-        count(&self.backend_statuses, outcome, make);
+        let make = || family.get(&outcome.labels(&self.by_backend));
+        self.backend_statuses.count(outcome, make);
     }
 
     /// The request's answer, retries included, to the end of its stream.
@@ -148,8 +145,8 @@ impl Rows {
     fn route_ended(&self, outcome: Outcome, after: Duration) {
         self.duration.observe_time(after);
         let family = &families(&self.metrics, self.is_grpc).request_statuses;
-        let make = |outcome: Outcome| family.get(&outcome.labels(&self.by_route));
-        count(&self.route_statuses, outcome, make);
+        let make = || family.get(&outcome.labels(&self.by_route));
+        self.route_statuses.count(outcome, make);
     }
 
     fn fault(&self, fault: &Fault) -> Outcome {
@@ -233,17 +230,6 @@ pub(super) fn referred(to: &Reference) -> Referred<'_> {
         port: to.port.unwrap_or_default(),
         section: &to.section,
     }
-}
-
-fn count(known: &Few, outcome: Outcome, make: impl FnOnce(Outcome) -> Arc<Counter>) {
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, counter)) = known.iter().find(|(seen, _)| *seen == outcome) {
-        counter.increment();
-        return;
-    }
-    let counter = make(outcome);
-    counter.increment();
-    known.push((outcome, counter));
 }
 
 impl Outcome {

@@ -4,6 +4,7 @@
 mod control;
 mod directions;
 mod family;
+mod few;
 mod http;
 mod idle;
 mod limit;
@@ -24,6 +25,7 @@ pub use directions::{
     RouteFamilies,
 };
 pub use family::{Counter, Family, Gauge, Histogram};
+pub use few::Few;
 pub use http::{Class, HttpEndpointMetrics, HttpFamilies, Outcome};
 pub use limit::SeriesLimit;
 pub use process::Process;

@@ -45,6 +45,8 @@ pub struct Authorization {
 pub struct HttpRule {
     pub filters: Vec<Filter>,
     pub authorizations: Arc<[Authorization]>,
+    /// Of a gRPC route: what ends a request is a code.
+    pub is_grpc: bool,
 }
 
 pub type HttpRoutes = Arc<Routes<HttpRule>>;
@@ -59,6 +61,16 @@ pub enum Protocol {
     Http2(HttpRoutes),
     Opaque,
     Tls,
+}
+
+impl Protocol {
+    /// None: it is not HTTP.
+    pub fn routes(&self) -> Option<&HttpRoutes> {
+        match self {
+            Self::Detect { routes, .. } | Self::Http1(routes) | Self::Http2(routes) => Some(routes),
+            Self::Opaque | Self::Tls => None,
+        }
+    }
 }
 
 /// Requests per second.
@@ -124,6 +136,7 @@ fn http_routes(from: Vec<pb::HttpRoute>, server: &[Authorization]) -> Translated
                 policy: HttpRule {
                     filters: http_filters(rule.filters)?,
                     authorizations: Arc::clone(&authorizations),
+                    is_grpc: false,
                 },
             })
         });
@@ -146,6 +159,7 @@ fn grpc_routes(from: Vec<pb::GrpcRoute>, server: &[Authorization]) -> Translated
                 policy: HttpRule {
                     filters: grpc_filters(rule.filters)?,
                     authorizations: Arc::clone(&authorizations),
+                    is_grpc: true,
                 },
             })
         });
@@ -264,6 +278,7 @@ pub fn fallback(name: &str, authorization: Option<Authorization>, is_opaque: boo
         policy: HttpRule {
             filters: Vec::new(),
             authorizations: Arc::clone(&authorizations),
+            is_grpc: false,
         },
     };
     let route = Route {

@@ -1,0 +1,3 @@
+//! What `/metrics` says of what was done.
+
+mod inbound;
