@@ -136,3 +136,11 @@ def test_quantities_compare_across_suffixes():
 
 def test_laid_over_keeps_what_is_not_named():
     assert laid_over({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}
+
+
+def test_a_number_without_a_default_can_be_set():
+    base = {"maxSeries": None}
+    assert merge(base, {"maxSeries": 9}, source="--set") == {"maxSeries": 9}
+    assert merge(base, {"maxSeries": None}, source="--set") == base
+    with pytest.raises(BadValue, match="maxSeries is a number, not a text"):
+        merge(base, {"maxSeries": "9"}, source="--set")

@@ -22,6 +22,8 @@ class Dumper(BaseDumper):  # type: ignore[misc]
 
 def _text(dumper: Any, text: str) -> Any:
     style = "|" if "\n" in text else None
+    if text.lower() in ("y", "n"):  # a text to PyYAML, true and false to kubectl
+        style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -85,6 +85,10 @@ def laid_over(base: Json, over: Json) -> Json:
 def _of_kind(default: Any, value: Any, path: str, source: str) -> Any:
     if value is None:
         return type(default)()
+    if default is None:  # a number that has no default
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise BadValue(f"{source}: {path} is a number, not {_kind(value)}")
+        return value
     if isinstance(default, str) and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(default, list) and isinstance(value, str):
