@@ -47,7 +47,7 @@ types: setup ## mypy --strict
 
 .PHONY: test-fast
 test-fast: setup ## Unit tests: no root, no cluster
-	$(PYTEST) -m "not root and not apiserver and not cluster and not browser and not slow"
+	$(PYTEST) -m "not root and not apiserver and not cluster and not browser and not helm and not slow"
 
 .PHONY: test-rust
 test-rust: setup ## The proxy, the init program and their tests
@@ -70,11 +70,11 @@ test-browser: ## The dashboard's page: vitest, then every view in a real Chromiu
 
 .PHONY: test-wire
 test-wire: prepare ## The control plane on kube-apiserver and etcd alone
-	$(PYTEST) -m "apiserver and not slow"
+	$(PYTEST) -m "apiserver and not helm and not slow"
 
 .PHONY: test-helm
 test-helm: setup peers ## The charts as Helm reads them
-	$(PYTEST) tests/chart/test_helm.py
+	$(PYTEST) -m helm tests/chart
 
 .PHONY: e2e
 e2e: prepare ## Stories on a real one-node Kubernetes of their own
@@ -114,6 +114,10 @@ web: ## The dashboard's page: check it, then build it
 .PHONY: conformance
 conformance: setup peers ## HTTP/2 by h2spec, gRPC by Go's and Python's own libraries
 	nice cargo test -q --locked -p tulle-proxy --test wire -- --ignored
+
+.PHONY: charts
+charts: setup ## Write the charts' templates anew, after a change of src/tulle/install or values.yaml
+	python tools/charts.py
 
 .PHONY: wheel
 wheel: setup ## The Python distribution, charts and page included: dist/tulle-*.whl

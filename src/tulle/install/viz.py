@@ -18,6 +18,7 @@ Json = dict[str, Any]
 
 VALUES_KEY = "values"
 HEADER = re.compile(r":?[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # pseudo-headers too
+DURATIONS = ("prometheus.scrapeInterval", "prometheus.retention")
 # In the order in which they are applied.
 COMPONENTS: tuple[Callable[[Viz], list[Json]], ...] = (
     viz_metrics.objects,
@@ -50,11 +51,10 @@ def values_from(given: Given, control: Json, stored: Json | None = None) -> Json
 
 def _validate(values: Json) -> None:
     prometheus = values["prometheus"]
-    for key in ("scrapeInterval", "retention"):
-        if not DURATION.match(prometheus[key]):
-            raise BadValue(
-                f"prometheus.{key}: {prometheus[key]!r} is not a duration such as 10s or 6h"
-            )
+    for path in DURATIONS:
+        text = prometheus[path.removeprefix("prometheus.")]
+        if not DURATION.match(text):
+            raise BadValue(f"{path}: {text!r} is not a duration such as 10s or 6h")
     for name in values["tap"]["ignoreHeaders"]:
         if not HEADER.fullmatch(str(name)):
             raise BadValue(f"tap.ignoreHeaders: {name!r} is not the name of a header")
@@ -68,13 +68,15 @@ def render(
     secrets: dict[str, dict[str, str]] | None = None,
     stored: Json | None = None,
     trusted: dict[str, str] | None = None,
+    *,
+    maker: str = "cli",
 ) -> list[Json]:
     """Every object of the extension.
 
     `secrets` are those that an earlier install stored, `stored` the values that are kept for an
     upgrade, `trusted` what the API server trusts so far (`Viz`).
     """
-    created_by = f"{names.PROGRAM}/cli {names.VERSION}"
+    created_by = f"{names.PROGRAM}/{maker} {names.VERSION}"
     viz = Viz(
         VizPlace(namespace, created_by, values["commonLabels"]),
         values,
