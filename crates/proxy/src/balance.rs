@@ -2,5 +2,7 @@
 
 pub mod breaker;
 pub mod endpoints;
+pub mod line;
 pub mod load;
 pub mod observe;
+pub mod queue;

@@ -6,8 +6,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use linkerd2_proxy_api::destination as pb;
@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use super::breaker::{Breaker, BreakerSettings, Ejected, Permit};
 use super::load::{Load, LoadSettings};
-use super::observe::EndpointMetrics;
+use super::observe::{EndpointMetrics, Updates};
+use super::queue::{Queue, QueueSpec};
 use crate::config::Backoff;
 use crate::connect::header::TransportHeader;
 use crate::connect::pool::{Pool, PoolSettings};
@@ -26,6 +27,7 @@ use crate::control::grpc;
 use crate::control::policy::outbound::{BackendSpec, BackendTarget};
 use crate::control::stream::{Channel, Event, StreamLimits, chance, follow};
 use crate::route::select::Reference;
+use crate::telemetry::metrics::{Metrics, Update};
 
 /// One endpoint with its connections, its load and its metric handles.
 pub struct Endpoint {
@@ -109,7 +111,7 @@ impl Endpoint {
         }
     }
 
-    fn is_available(&self) -> bool {
+    pub(super) fn is_available(&self) -> bool {
         let now = Instant::now();
         let is_closed = self.breaker.as_ref().is_none_or(|b| b.is_available(now));
         is_closed && self.health().retry_at.is_none_or(|at| at <= now)
@@ -163,7 +165,8 @@ type Snapshot = Option<Arc<[Arc<Endpoint>]>>;
 /// The endpoints of one authority. Its stream ends when it is dropped.
 pub struct Balancer {
     set: Arc<EndpointSet>,
-    is_failing_fast: AtomicBool,
+    /// Those that somebody holds.
+    queues: Mutex<Vec<Weak<Queue>>>,
     following: tokio::task::AbortHandle,
 }
 
@@ -198,6 +201,7 @@ struct EndpointSet {
     balance: BalanceSettings,
     settings: Arc<EndpointSettings>,
     endpoints: watch::Sender<Snapshot>,
+    updates: Updates,
 }
 
 /// What a balancer is made with, besides its authority.
@@ -215,6 +219,7 @@ impl Balancer {
             balance,
             settings: Arc::clone(&settings.endpoint),
             endpoints: watch::Sender::new(None),
+            updates: Updates::default(),
         });
         let channel = settings.channel.clone();
         let (context, limits) = (settings.context.clone(), settings.limits);
@@ -229,7 +234,7 @@ impl Balancer {
         });
         Self {
             set,
-            is_failing_fast: AtomicBool::new(false),
+            queues: Mutex::default(),
             following: following.abort_handle(),
         }
     }
@@ -253,19 +258,25 @@ impl Balancer {
             .min()
     }
 
-    /// From now on nobody waits, until an endpoint was reached again.
-    pub fn fail_fast(&self) {
-        self.is_failing_fast.store(true, Ordering::Relaxed);
+    pub fn metrics(&self) -> &Metrics {
+        &self.set.settings.metrics
     }
 
-    fn reached(&self) {
-        if self.is_failing_fast.load(Ordering::Relaxed) {
-            self.is_failing_fast.store(false, Ordering::Relaxed);
+    pub fn updates(&self) -> &Updates {
+        &self.set.updates
+    }
+
+    /// One for each that asks, whichever its policy is.
+    fn queue(self: &Arc<Self>, spec: QueueSpec) -> Arc<Queue> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|queue| queue.strong_count() > 0);
+        let known = queues.iter().filter_map(Weak::upgrade);
+        if let Some(known) = known.into_iter().find(|queue| *queue.spec() == spec) {
+            return known;
         }
-    }
-
-    pub fn is_failing_fast(&self) -> bool {
-        self.is_failing_fast.load(Ordering::Relaxed)
+        let queue = Arc::new(Queue::new(Arc::clone(self), spec));
+        queues.push(Arc::downgrade(&queue));
+        queue
     }
 
     pub fn snapshot(&self) -> Option<Arc<[Arc<Endpoint>]>> {
@@ -298,20 +309,32 @@ impl EndpointSet {
         let before = self.endpoints.borrow().clone();
         let known = before.iter().flat_map(|set| set.iter());
         let known = known.map(|e| (e.spec.address, Arc::clone(e))).collect();
-        let now = self.changed(known, change, is_first);
+        let update = match &change {
+            _ if is_first => Update::Reset,
+            Change::Clear => Update::Reset,
+            Change::Add(_) => Update::Add,
+            Change::Remove(_) => Update::Remove,
+        };
+        let (now, changes) = self.changed(known, change, is_first);
+        match update {
+            Update::Reset => self.updates.count(update, changes.min(1)),
+            _ => self.updates.count(update, changes),
+        }
         let set: Arc<[Arc<Endpoint>]> = now.into_values().collect();
         tracing::debug!(authority = %self.authority, endpoints = set.len(), "Endpoints changed");
         self.endpoints.send_replace(Some(set));
     }
 
-    /// The first update of a stream tells all; whoever it leaves out is gone.
+    /// The first update of a stream tells all; whoever it leaves out is gone. The number is of endpoints that came,
+    /// changed or went.
     fn changed(
         &self,
         mut old: BTreeMap<SocketAddr, Arc<Endpoint>>,
         change: Change,
         is_first: bool,
-    ) -> BTreeMap<SocketAddr, Arc<Endpoint>> {
+    ) -> (BTreeMap<SocketAddr, Arc<Endpoint>>, usize) {
         let mut now = BTreeMap::new();
+        let mut changes = 0;
         if !is_first && !matches!(change, Change::Clear) {
             now = std::mem::take(&mut old);
         }
@@ -330,6 +353,7 @@ impl EndpointSet {
                     let endpoint = match known {
                         Some(known) if known.spec == wanted => known,
                         replaced => {
+                            changes += 1;
                             if let Some(replaced) = replaced {
                                 replaced.remove();
                             }
@@ -343,10 +367,11 @@ impl EndpointSet {
                 }
             }
         }
+        changes += old.len();
         for gone in old.into_values() {
             gone.remove();
         }
-        now
+        (now, changes)
     }
 }
 
@@ -367,21 +392,20 @@ pub struct Backend {
     pub failfast: Duration,
     /// How many may.
     pub capacity: usize,
-    pub waiting: AtomicUsize,
     pub target: Target,
 }
 
 impl Backend {
     /// One of its endpoints answered: it is worth waiting for again.
     pub fn reached(&self) {
-        if let Target::Balance(balancer) = &self.target {
-            balancer.reached();
+        if let Target::Balance(queue) = &self.target {
+            queue.line().open();
         }
     }
 }
 
 pub enum Target {
-    Balance(Arc<Balancer>),
+    Balance(Arc<Queue>),
     Forward(Arc<Endpoint>),
     /// The backend is not there; requests fail.
     None,
@@ -405,7 +429,7 @@ impl Backends {
         &self.settings.endpoint
     }
 
-    pub fn resolve(&self, spec: BackendSpec) -> Arc<Backend> {
+    pub fn resolve(&self, parent: &Arc<Reference>, spec: BackendSpec) -> Arc<Backend> {
         let target = match spec.target {
             BackendTarget::None => Target::None,
             BackendTarget::Forward(endpoint) => Target::Forward(Endpoint::new(
@@ -427,14 +451,20 @@ impl Backends {
                 // Policies that differ in how they weigh endpoints do not share them.
                 let key = (Arc::clone(&authority), format!("{balance:?}"));
                 let make = || Balancer::new(authority, balance, &self.settings);
-                Target::Balance(self.balancers.get_or_insert(&key, make))
+                let balancer = self.balancers.get_or_insert(&key, make);
+                let queue = balancer.queue(QueueSpec {
+                    parent: Arc::clone(parent),
+                    backend: Arc::clone(&spec.reference),
+                    carried: spec.carried,
+                });
+                queue.set_failfast(spec.queue.failfast);
+                Target::Balance(queue)
             }
         };
         Arc::new(Backend {
             reference: spec.reference,
             failfast: spec.queue.failfast,
             capacity: spec.queue.capacity,
-            waiting: AtomicUsize::new(0),
             target,
         })
     }

@@ -1,11 +1,11 @@
-//! The metric handles of one outbound endpoint, resolved once.
+//! The metric handles of one outbound endpoint, resolved once, and the changes of an endpoint set.
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::control::destination::EndpointSpec;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
-use crate::telemetry::metrics::{HttpEndpointMetrics, Metrics, TransportMetrics};
+use crate::telemetry::metrics::{HttpEndpointMetrics, Metrics, Sums, TransportMetrics, Update};
 
 pub struct EndpointMetrics {
     pub transport: Arc<TransportMetrics>,
@@ -45,5 +45,35 @@ impl EndpointMetrics {
     pub fn http(&self) -> &Arc<HttpEndpointMetrics> {
         self.http
             .get_or_init(|| self.registry.http_endpoint(self.labels.clone()))
+    }
+}
+
+/// How often an endpoint set changed, told to all the rows that show it.
+#[derive(Default)]
+pub struct Updates(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    so_far: [u64; 3],
+    rows: Vec<Weak<Sums>>,
+}
+
+impl Updates {
+    pub fn count(&self, update: Update, times: usize) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.so_far[update as usize] += times as u64;
+        told.rows.retain(|row| {
+            let row = row.upgrade();
+            row.map(|row| row.updated(update, times as u64)).is_some()
+        });
+    }
+
+    /// A row that begins is told what was before.
+    pub fn tell(&self, row: &Arc<Sums>) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for update in [Update::Reset, Update::Add, Update::Remove] {
+            row.updated(update, told.so_far[update as usize]);
+        }
+        told.rows.push(Arc::downgrade(row));
     }
 }

@@ -1,18 +1,24 @@
-//! Counts what is asked of a control-plane service, and the look-ups of its name.
+//! Counts what is asked of a control-plane service, the look-ups of its name, and what became of them.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use super::stream::Service;
+use crate::balance::line::{Line, Turn};
 use crate::exchange::classify::{grpc_status, is_failure};
 use crate::telemetry::labels::{Labels, NoTls, Tls};
-use crate::telemetry::metrics::{Class, HttpEndpointMetrics, Metrics};
+use crate::telemetry::metrics::{Balancing, Class, HttpEndpointMetrics, Metrics, Now, Update};
 
 /// The rows of one client: `identity`, `destination` or `policy`.
 pub struct Observed {
     client: &'static str,
     metrics: Arc<Metrics>,
     requests: Arc<HttpEndpointMetrics>,
+    address: Labels,
+    /// What the last look-up found.
+    found: Mutex<Vec<SocketAddr>>,
+    line: OnceLock<Line>,
 }
 
 impl Observed {
@@ -22,12 +28,62 @@ impl Observed {
             Some(peer) => Tls::ToServer(peer.identity.as_str()),
             None => Tls::None(NoTls::Loopback),
         };
-        let labels = Labels::new().with("addr", &address).tls(tls);
+        let address = Labels::new().with("addr", &address);
         Self {
             client,
-            requests: metrics.control_request(labels),
+            requests: metrics.control_request(address.clone().tls(tls)),
             metrics: Arc::clone(metrics),
+            address,
+            found: Mutex::default(),
+            line: OnceLock::new(),
         }
+    }
+
+    /// From here on its balancer has rows; `source` is asked for what they show.
+    pub fn begin(&self, source: Weak<dyn Balancing>) {
+        let control = &self.metrics.control;
+        let families = match self.client {
+            "identity" => &control.identity,
+            "destination" => &control.destination,
+            _ => &control.policy,
+        };
+        let row = families.row(self.address.clone(), source);
+        self.line.get_or_init(|| Line::new(row));
+    }
+
+    /// A request waits for the connection as long as this lives.
+    pub fn enter(&self) -> Option<Turn<'_>> {
+        self.line.get()?.enter(usize::MAX).ok()
+    }
+
+    /// All addresses that it may be asked at.
+    pub fn found(&self, addresses: &[SocketAddr]) {
+        let mut addresses = addresses.to_vec();
+        addresses.sort_unstable();
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = self.line.get()
+            && *found != addresses
+        {
+            line.sums().updated(Update::Reset, 1);
+        }
+        *found = addresses;
+    }
+
+    /// Whether any of them was reached.
+    pub fn connected(&self, is_reached: bool) {
+        match (self.line.get(), is_reached) {
+            (Some(line), true) => line.open(),
+            (Some(line), false) => line.shut(),
+            (None, _) => {}
+        }
+    }
+
+    /// One connection is all there is at a time. `timeout` is how long an address may take to be reached.
+    pub fn now(&self, is_connected: bool, timeout: Duration) -> Option<Now> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = found.len().min(usize::from(is_connected));
+        let line = self.line.get()?;
+        Some(line.now(ready, found.len() - ready, timeout))
     }
 
     pub fn looked_up(&self, is_found: bool) {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,8 +16,12 @@ use crate::connect::http2::Connection;
 use crate::connect::tcp::{ConnectError, ConnectSettings, Connector, Dial};
 use crate::exchange::body::Body;
 use crate::exchange::serve::HttpSettings;
+use crate::telemetry::metrics::{Balancing, Now};
 use crate::tls::client::Peer;
 use crate::tls::keys::Keys;
+
+/// How long an address of a service may take to be reached.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -66,28 +70,37 @@ impl Channel {
         observed: Option<Observed>,
     ) -> Self {
         let settings = ConnectSettings {
-            timeout: Duration::from_secs(1),
+            timeout: CONNECT_TIMEOUT,
             keepalive: Some(Duration::from_secs(10)),
             user_timeout: Some(Duration::from_secs(30)),
         };
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             service,
             dns,
             connector: Connector::new(settings, Some(keys)),
             connection: Mutex::new(None),
             turn: std::sync::atomic::AtomicUsize::new(0),
             observed,
-        }))
+        });
+        if let Some(observed) = &shared.observed {
+            observed.begin(Arc::downgrade(&shared) as Weak<dyn Balancing>);
+        }
+        Self(shared)
     }
 
     async fn ready(&self) -> Result<Connection, ControlError> {
+        let _turn = self.0.observed.as_ref().and_then(Observed::enter);
         let mut connection = self.0.connection.lock().await;
         if let Some(live) = connection.as_mut()
             && live.is_open()
         {
             return Ok(live.clone());
         }
-        let fresh = self.0.connect().await?;
+        let fresh = self.0.connect().await;
+        if let Some(observed) = &self.0.observed {
+            observed.connected(fresh.is_ok());
+        }
+        let fresh = fresh?;
         *connection = Some(fresh.clone());
         Ok(fresh)
     }
@@ -102,6 +115,9 @@ impl Shared {
             observed.looked_up(found.is_ok());
         }
         let addresses = found?;
+        if let Some(observed) = &self.observed {
+            observed.found(&addresses);
+        }
         let first = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut last = None;
         for offset in 0..addresses.len() {
@@ -117,6 +133,16 @@ impl Shared {
             }
         }
         Err(last.expect("a look-up gives at least one address").into())
+    }
+}
+
+impl Balancing for Shared {
+    fn now(&self) -> Option<Now> {
+        // Whoever holds it looks, or connects.
+        let connection = self.connection.try_lock().ok();
+        let connection = connection.as_deref().and_then(Option::as_ref);
+        let is_connected = connection.is_some_and(|live| !live.is_closed());
+        self.observed.as_ref()?.now(is_connected, CONNECT_TIMEOUT)
     }
 }
 

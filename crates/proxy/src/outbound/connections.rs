@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::accept::AcceptError;
 use super::opaque::OpaqueError;
-use super::rows::referred;
 use crate::exchange::first::Spoken;
 use crate::route::select::Reference;
 use crate::telemetry::labels::{Labels, Named};
@@ -21,7 +20,7 @@ impl Connections {
     pub fn new(metrics: &Arc<Metrics>, parent: &Reference) -> Self {
         Self {
             metrics: Arc::clone(metrics),
-            parent: Labels::new().referred("parent_", referred(parent)),
+            parent: Labels::new().referred("parent_", parent.referred()),
         }
     }
 

@@ -16,8 +16,8 @@ use crate::balance::endpoints::{Backend, Backends};
 use crate::control::destination::{EndpointSpec, endpoint};
 use crate::control::grpc;
 use crate::control::policy::outbound::{
-    BackendSpec, BackendTarget, Distribution, HttpRoutes, HttpRule, OutboundPolicy, Protocol,
-    Queue, RouteBackend, TcpRoute, TcpRule, policy,
+    BackendSpec, BackendTarget, Carried, Distribution, HttpRoutes, HttpRule, OutboundPolicy,
+    Protocol, Queue, RouteBackend, TcpRoute, TcpRule, policy,
 };
 use crate::control::policy::{InvalidPolicy, reference};
 use crate::control::profile::profile;
@@ -176,7 +176,9 @@ impl Discovery {
         };
         let apply = |event| match event {
             Event::Message { message, .. } => {
-                match policy(message, &mut |spec| self.backends.resolve(spec)) {
+                match policy(message, &mut |parent, spec| {
+                    self.backends.resolve(parent, spec)
+                }) {
                     Ok(policy) => publisher.update(|a| a.policy = Some(Arc::new(policy))),
                     Err(error) => {
                         tracing::warn!(%address, %error, "Policy is not obeyed");
@@ -281,15 +283,17 @@ impl Discovery {
         let spec = BackendSpec {
             reference: Arc::clone(&parent),
             target,
+            carried: Carried::Http,
             queue: self.queue,
         };
         // Only where there is a choice does anybody wait.
         let for_tcp = matches!(spec.target, BackendTarget::Balance { .. }).then(|| BackendSpec {
+            carried: Carried::Opaque,
             queue: self.tcp_queue,
             ..spec.clone()
         });
-        let backend = self.backends.resolve(spec);
-        let for_tcp = for_tcp.map(|spec| self.backends.resolve(spec));
+        let backend = self.backends.resolve(&parent, spec);
+        let for_tcp = for_tcp.map(|spec| self.backends.resolve(&parent, spec));
         let route = Arc::new(Reference::default_named(route));
         let tcp = tcp_to(for_tcp.as_ref().unwrap_or(&backend), &route);
         let protocol = if is_opaque {

@@ -304,8 +304,8 @@ async fn send_until_reached(
             endpoint.connect_failed();
         }
         match &sending.backend.target {
-            Target::Balance(balancer) if Instant::now() >= deadline => {
-                return Err(pick::gave_up(balancer));
+            Target::Balance(queue) if Instant::now() >= deadline => {
+                return Err(pick::gave_up(queue));
             }
             Target::Balance(_) | Target::None => {}
             Target::Forward(_) => {

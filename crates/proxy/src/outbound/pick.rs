@@ -1,12 +1,12 @@
 //! Chooses the backend of a rule, and the endpoint of a backend, waiting a while if none is there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::balance::endpoints::{Backend, Balancer, Endpoint, Target};
+use crate::balance::endpoints::{Backend, Endpoint, Target};
+use crate::balance::queue::Queue;
 use crate::control::policy::outbound::{Distribution, RouteBackend};
 use crate::control::stream::chance;
 use crate::exchange::respond::Fault;
@@ -29,7 +29,7 @@ pub fn backend(distribution: &Backends) -> Option<&RouteBackend<Arc<Backend>>> {
 
 fn has_endpoints(backend: &Backend) -> bool {
     match &backend.target {
-        Target::Balance(balancer) => balancer.snapshot().is_none_or(|set| !set.is_empty()),
+        Target::Balance(queue) => queue.balancer.snapshot().is_none_or(|set| !set.is_empty()),
         Target::Forward(_) => true,
         Target::None => false,
     }
@@ -47,46 +47,35 @@ fn weighted(backends: &[RouteBackend<Arc<Backend>>]) -> Option<&RouteBackend<Arc
     })
 }
 
-/// Waits for an endpoint until `deadline`, unless the balancer has already made others wait in vain.
+/// Waits for an endpoint until `deadline`, unless others have already waited in vain.
 pub async fn endpoint(backend: &Backend, deadline: Instant) -> Result<Arc<Endpoint>, Fault> {
     match &backend.target {
         Target::Forward(endpoint) => Ok(Arc::clone(endpoint)),
         Target::None => Err(no_backend(backend)),
-        Target::Balance(balancer) => match balancer.pick() {
-            Some(endpoint) => Ok(endpoint),
-            None if balancer.is_failing_fast() => Err(failfast(balancer)),
+        Target::Balance(queue) => match queue.balancer.pick() {
+            Some(endpoint) => {
+                queue.line().passed();
+                Ok(endpoint)
+            }
+            None if queue.line().is_shut() => Err(failfast(queue)),
             None => {
-                let _turn = Turn::take(backend, balancer)?;
-                wait(balancer, deadline).await
+                let turn = queue.line().enter(backend.capacity);
+                let _turn = turn.map_err(|before| full(queue, before))?;
+                wait(queue, deadline).await
             }
         },
     }
 }
 
-/// A place among those that wait for an endpoint of a backend.
-struct Turn<'a>(&'a AtomicUsize);
-
-impl<'a> Turn<'a> {
-    fn take(backend: &'a Backend, balancer: &Balancer) -> Result<Self, Fault> {
-        let before = backend.waiting.fetch_add(1, Relaxed);
-        let turn = Self(&backend.waiting);
-        match before < backend.capacity {
-            true => Ok(turn),
-            false => Err(Fault::unavailable(format!(
-                "service unavailable: {before} requests already wait for an endpoint of {}",
-                balancer.authority()
-            ))),
-        }
-    }
+fn full(queue: &Queue, before: usize) -> Fault {
+    Fault::unavailable(format!(
+        "service unavailable: {before} requests already wait for an endpoint of {}",
+        queue.balancer.authority()
+    ))
 }
 
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
-async fn wait(balancer: &Balancer, deadline: Instant) -> Result<Arc<Endpoint>, Fault> {
+async fn wait(queue: &Arc<Queue>, deadline: Instant) -> Result<Arc<Endpoint>, Fault> {
+    let balancer = &queue.balancer;
     let mut changes = balancer.watch();
     loop {
         if let Some(endpoint) = balancer.pick() {
@@ -98,18 +87,19 @@ async fn wait(balancer: &Balancer, deadline: Instant) -> Result<Arc<Endpoint>, F
         let retry = retry.map_or(deadline, |at| at.max(soon).min(deadline));
         let changed = tokio::time::timeout_at(retry, changes.changed()).await;
         if changed.is_err() && Instant::now() >= deadline {
-            return Err(gave_up(balancer));
+            return Err(gave_up(queue));
         }
     }
 }
 
 /// Nobody was reached in time: from now on nobody waits.
-pub fn gave_up(balancer: &Balancer) -> Fault {
-    balancer.fail_fast();
-    failfast(balancer)
+pub fn gave_up(queue: &Arc<Queue>) -> Fault {
+    queue.line().shut();
+    failfast(queue)
 }
 
-fn failfast(balancer: &Balancer) -> Fault {
+fn failfast(queue: &Queue) -> Fault {
+    let balancer = &queue.balancer;
     let authority = balancer.authority();
     let known = match balancer.snapshot() {
         None => "destination has not answered".to_string(),

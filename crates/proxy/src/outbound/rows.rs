@@ -13,7 +13,7 @@ use crate::exchange::classify::{grpc_name, grpc_status};
 use crate::exchange::limits::Over;
 use crate::exchange::respond::Fault;
 use crate::route::select::Reference;
-use crate::telemetry::labels::{Labels, Named, Referred};
+use crate::telemetry::labels::{Labels, Named};
 use crate::telemetry::metrics::{Counter, Few, Histogram, Metrics, RouteFamilies};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,11 +57,11 @@ impl Rows {
             name: &route.name,
         };
         let by_route = Labels::new()
-            .referred("parent_", referred(parent))
+            .referred("parent_", parent.referred())
             .outbound_route(named, &route.namespace);
         let by_backend = by_route
             .clone()
-            .referred("backend_", referred(&backend.reference));
+            .referred("backend_", backend.reference.referred());
         let families = families(metrics, is_grpc);
         let shown = by_route.clone().with("hostname", "");
         Arc::new(Self {
@@ -218,17 +218,6 @@ struct Frames(Arc<Histogram>);
 impl Observer for Frames {
     fn data(&mut self, length: usize) {
         self.0.observe(length as u64);
-    }
-}
-
-pub(super) fn referred(to: &Reference) -> Referred<'_> {
-    Referred {
-        group: &to.group,
-        kind: &to.kind,
-        namespace: &to.namespace,
-        name: &to.name,
-        port: to.port.unwrap_or_default(),
-        section: &to.section,
     }
 }
 

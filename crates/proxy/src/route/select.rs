@@ -5,6 +5,8 @@ use std::sync::Arc;
 use http::{HeaderName, Method, request::Parts};
 use regex::Regex;
 
+use crate::telemetry::labels::Referred;
+
 /// Names a policy resource, as metrics and logs show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
@@ -23,6 +25,20 @@ impl Reference {
             kind: "default".to_string(),
             name: name.to_string(),
             ..Self::default()
+        }
+    }
+}
+
+impl Reference {
+    /// As a parent or backend in labels.
+    pub fn referred(&self) -> Referred<'_> {
+        Referred {
+            group: &self.group,
+            kind: &self.kind,
+            namespace: &self.namespace,
+            name: &self.name,
+            port: self.port.unwrap_or_default(),
+            section: &self.section,
         }
     }
 }

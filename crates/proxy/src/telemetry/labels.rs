@@ -243,6 +243,12 @@ impl Labels {
         self
     }
 
+    /// Without room for more, as they are to be kept.
+    pub fn fitted(mut self) -> Self {
+        self.text().shrink_to_fit();
+        self
+    }
+
     /// What is counted together once there are too many series.
     pub fn overflow() -> Self {
         Self::new().with("overflow", "true")

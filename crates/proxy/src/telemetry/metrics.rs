@@ -1,6 +1,7 @@
 //! The registry: every family that the proxy counts, and their text for Prometheus.
 //! Ask it for a series once, keep the handle, count on the handle.
 
+mod balancer;
 mod control;
 mod directions;
 mod family;
@@ -19,10 +20,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+pub use balancer::{BalancerFamilies, BalancerRow, Balancing, Now, Sums, Update};
 pub use control::{CertificateMetrics, ControlFamilies};
 pub use directions::{
-    BalancerFamilies, DetectFamilies, InboundFamilies, InboundHttpFamilies, OutboundFamilies,
-    RouteFamilies,
+    DetectFamilies, InboundFamilies, InboundHttpFamilies, OutboundFamilies, RouteFamilies,
 };
 pub use family::{Counter, Family, Gauge, Histogram};
 pub use few::Few;

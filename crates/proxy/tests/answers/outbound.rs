@@ -302,14 +302,7 @@ async fn unserved(case: Case, variables: &[(&str, &str)]) -> Scene {
             let shop = Shop::start(variables).await;
             shop.queue(1, Duration::from_secs(600));
             let address = shop.proxy.outbound(cluster_ip());
-            let waiting = [
-                one_waits(|| client::get(address, "/")).await,
-                one_waits(|| {
-                    let request = Request::get(format!("http://{WEB}/"));
-                    client::send_http2(address, request, Bytes::new())
-                })
-                .await,
-            ];
+            let waiting = one_waits(|| client::get(address, "/")).await;
             shop.scene().holding(waiting)
         }
         _ => {

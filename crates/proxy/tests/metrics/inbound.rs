@@ -14,6 +14,8 @@ use tulle_testkit::echo;
 use tulle_testkit::policies::{Clients, default_metadata, inbound_server, server};
 use tulle_testkit::proxy::Proxy;
 
+use super::nobody;
+
 const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 
 struct Pod {
@@ -98,13 +100,6 @@ async fn what_the_application_does_not_answer_has_the_status_that_the_client_is_
     assert_eq!(pod.post("/", "a book").await, 502);
     let labels = ["route_name=\"default\"", "status=\"502\""];
     assert_eq!(pod.counted("http_statuses_total", &labels).await, 1.0);
-}
-
-/// Where nobody listens any more.
-fn nobody() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0");
-    let listener = listener.expect("a free port on loopback");
-    listener.local_addr().expect("it is bound")
 }
 
 #[tokio::test]

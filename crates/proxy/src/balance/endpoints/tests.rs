@@ -45,6 +45,7 @@ fn set() -> EndpointSet {
         balance: BalanceSettings::default(),
         settings: Arc::new(settings),
         endpoints: watch::Sender::new(None),
+        updates: Updates::default(),
     }
 }
 
@@ -80,7 +81,7 @@ proptest! {
         for (change, is_first) in all {
             model(&mut told, &change, is_first);
             let before = now.clone();
-            now = set.changed(now, change, is_first);
+            (now, _) = set.changed(now, change, is_first);
             let seen: BTreeMap<_, _> = now.iter().map(|(a, e)| (*a, e.spec.weight)).collect();
             prop_assert_eq!(&seen, &told);
             prop_assert!(now.values().all(|e| !e.is_gone()));
@@ -100,7 +101,7 @@ proptest! {
         let set = set();
         let specs = (0..failing.len()).map(|n| spec(u8::try_from(n).unwrap(), weights[n]));
         let change = Change::Add(specs.collect());
-        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).into_values().collect();
+        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).0.into_values().collect();
         for (endpoint, is_failing) in endpoints.iter().zip(&failing) {
             if *is_failing {
                 endpoint.connect_failed();
@@ -118,7 +119,7 @@ proptest! {
     fn of_two_the_one_with_less_to_do_is_picked(busy in 1..50_usize) {
         let set = set();
         let change = Change::Add(vec![spec(0, 1), spec(1, 1)]);
-        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).into_values().collect();
+        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).0.into_values().collect();
         let now = Instant::now();
         let _pending: Vec<_> = (0..busy).map(|_| endpoints[0].load.start(now)).collect();
         for _ in 0..20 {
@@ -131,7 +132,7 @@ proptest! {
     fn under_load_every_endpoint_gets_its_turn(count in 2..8_u8) {
         let set = set();
         let change = Change::Add((0..count).map(|n| spec(n, 1)).collect());
-        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).into_values().collect();
+        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).0.into_values().collect();
         let mut pending = Vec::new();
         let mut picked = std::collections::BTreeSet::new();
         for _ in 0..200 {
@@ -146,7 +147,7 @@ proptest! {
     fn a_failing_endpoint_is_left_alone_ever_longer_but_not_for_long(failures in 1..40_u32) {
         let set = set();
         let change = Change::Add(vec![spec(0, 1)]);
-        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).into_values().collect();
+        let endpoints: Vec<_> = set.changed(BTreeMap::new(), change, true).0.into_values().collect();
         let [endpoint] = &endpoints[..] else { unreachable!("one was added") };
         let mut last = Duration::ZERO;
         for _ in 0..failures {

@@ -25,7 +25,16 @@ type Translated<T> = Result<T, InvalidPolicy>;
 pub struct BackendSpec {
     pub reference: Arc<Reference>,
     pub target: BackendTarget,
+    pub carried: Carried,
     pub queue: Queue,
+}
+
+/// What a backend is sent, as metrics of balancers tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    Http,
+    Opaque,
+    Tls,
 }
 
 /// How many requests may wait for an endpoint, and how long.
@@ -127,12 +136,14 @@ pub struct OutboundPolicy<B> {
     pub protocol: Protocol<B>,
 }
 
-/// `resolve` connects a backend to its live endpoints; it is called once per backend of the answer.
+/// `resolve` connects a backend of the parent to its live endpoints; it is called once per backend of the answer.
 pub fn policy<B: Clone>(
     from: pb::OutboundPolicy,
-    resolve: &mut dyn FnMut(BackendSpec) -> B,
+    resolve: &mut dyn FnMut(&Arc<Reference>, BackendSpec) -> B,
 ) -> Translated<OutboundPolicy<B>> {
     use pb::proxy_protocol::Kind;
+    let parent = reference(from.metadata);
+    let resolve = &mut |spec| resolve(&parent, spec);
     let kind = from.protocol.and_then(|p| p.kind);
     let protocol = match kind.ok_or(InvalidPolicy("no protocol"))? {
         Kind::Detect(detect) => detected(detect, resolve)?,
@@ -151,10 +162,7 @@ pub fn policy<B: Clone>(
             Protocol::Tls(fitted(routes)?)
         }
     };
-    Ok(OutboundPolicy {
-        parent: reference(from.metadata),
-        protocol,
-    })
+    Ok(OutboundPolicy { parent, protocol })
 }
 
 /// The routes of both versions of HTTP are nearly always the same, and then kept once.
@@ -247,7 +255,7 @@ fn http_backends<B>(
     use pb::http_route::distribution::Kind;
     let mut one = |from: pb::http_route::RouteBackend, weight| {
         Ok(RouteBackend {
-            backend: resolve(backend(from.backend, accrual)),
+            backend: resolve(backend(from.backend, accrual, Carried::Http)),
             weight,
             filters: http_filters(from.filters)?,
         })
@@ -309,7 +317,7 @@ fn grpc_backends<B>(
     use pb::grpc_route::distribution::Kind;
     let mut one = |from: pb::grpc_route::RouteBackend, weight| {
         Ok(RouteBackend {
-            backend: resolve(backend(from.backend, accrual)),
+            backend: resolve(backend(from.backend, accrual, Carried::Http)),
             weight,
             filters: grpc_filters(from.filters)?,
         })
@@ -340,7 +348,7 @@ fn opaque<B>(
     let reference = reference(route.metadata.take());
     let rule = route.rules.into_iter().next().unwrap_or_default();
     let mut one = |from: pb::opaque_route::RouteBackend, weight| RouteBackend {
-        backend: resolve(backend(from.backend, &None)),
+        backend: resolve(backend(from.backend, &None, Carried::Opaque)),
         weight,
         filters: Vec::new(),
     };
@@ -381,7 +389,7 @@ fn tls_route<B>(
     });
     let rule = from.rules.into_iter().next().unwrap_or_default();
     let mut one = |from: pb::tls_route::RouteBackend, weight| RouteBackend {
-        backend: resolve(backend(from.backend, &None)),
+        backend: resolve(backend(from.backend, &None, Carried::Tls)),
         weight,
         filters: Vec::new(),
     };
@@ -410,7 +418,11 @@ fn tls_route<B>(
     })
 }
 
-fn backend(from: Option<pb::Backend>, accrual: &Option<BreakerSettings>) -> BackendSpec {
+fn backend(
+    from: Option<pb::Backend>,
+    accrual: &Option<BreakerSettings>,
+    carried: Carried,
+) -> BackendSpec {
     use pb::backend::{Kind, balance_p2c::Load, endpoint_discovery};
     let from = from.unwrap_or_default();
     let target = match from.kind {
@@ -443,6 +455,7 @@ fn backend(from: Option<pb::Backend>, accrual: &Option<BreakerSettings>) -> Back
     BackendSpec {
         reference: reference(from.metadata),
         target,
+        carried,
         queue,
     }
 }

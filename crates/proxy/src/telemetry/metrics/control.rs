@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::directions::BalancerFamilies;
+use super::balancer::BalancerFamilies;
 use super::family::{Counter, Family, write_head, write_sample};
 use super::limit::SeriesLimit;
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::family::{Buckets, Counter, Family, Gauge, Histogram};
+use super::balancer::BalancerFamilies;
+use super::family::{Buckets, Counter, Family, Histogram};
 use super::limit::SeriesLimit;
 
 macro_rules! seconds {
@@ -22,15 +23,6 @@ seconds!(
     10_000_000
 );
 seconds!(DETECT_SECONDS, 1_000, 100_000);
-seconds!(
-    QUEUE_SECONDS,
-    500,
-    5_000,
-    50_000,
-    500_000,
-    1_000_000,
-    3_000_000
-);
 
 pub static FRAME_BYTES: Buckets = Buckets::new(&[128, 1_024, 10_240], 1, false);
 
@@ -201,6 +193,7 @@ pub struct OutboundFamilies {
     pub grpc: RouteFamilies,
     pub http_balancer: BalancerFamilies,
     pub tcp_balancer: BalancerFamilies,
+    pub tls_balancer: BalancerFamilies,
     pub tcp_route_open: Family<Counter>,
     /// `error`: empty, forbidden, invalid_backend, invalid_policy or unexpected.
     pub tcp_route_close: Family<Counter>,
@@ -223,6 +216,7 @@ impl OutboundFamilies {
             grpc: RouteFamilies::new("grpc", limit),
             http_balancer: BalancerFamilies::new("outbound_http", limit),
             tcp_balancer: BalancerFamilies::new("outbound_tcp", limit),
+            tls_balancer: BalancerFamilies::new("outbound_tls", limit),
             tcp_route_open: counter("tcp_route_open", "Connections opened by a route."),
             tcp_route_close: counter("tcp_route_close", "Connections of a route that closed."),
             tls_route_open: counter("tls_route_open", "TLS connections opened by a route."),
@@ -246,6 +240,7 @@ impl OutboundFamilies {
         self.grpc.write(out);
         self.http_balancer.write(out);
         self.tcp_balancer.write(out);
+        self.tls_balancer.write(out);
         for family in [
             &self.tcp_route_open,
             &self.tcp_route_close,
@@ -326,63 +321,5 @@ impl RouteFamilies {
         self.backend_response_duration.write(out);
         self.backend_response_statuses.write(out);
         self.backend_response_frames.write(out);
-    }
-}
-
-/// A balancer's endpoints and its queue.
-pub struct BalancerFamilies {
-    /// `endpoint_state`: ready or pending.
-    pub endpoints: Family<Gauge>,
-    pub p2c_endpoints: Family<Gauge>,
-    /// `op`: Reset, Add or Remove.
-    pub p2c_updates: Family<Counter>,
-    pub queue_length: Family<Gauge>,
-    pub queue_requests: Family<Counter>,
-    pub queue_latency: Family<Histogram>,
-    pub gate_open: Family<Counter>,
-    pub gate_shut: Family<Counter>,
-    pub gate_open_time: Family<Gauge>,
-    pub gate_shut_time: Family<Gauge>,
-    pub gate_timeout: Family<Gauge>,
-}
-
-impl BalancerFamilies {
-    pub fn new(prefix: &str, limit: &Limit) -> Self {
-        let name = |rest: &str| format!("{prefix}_balancer_{rest}");
-        let gauge = |rest: &str, help| Family::gauge(name(rest), help, limit);
-        let counter = |rest: &str, help| Family::counter(name(rest), help, limit);
-        let queue = || Histogram::new(&QUEUE_SECONDS);
-        Self {
-            endpoints: gauge("endpoints", "Endpoints by state."),
-            p2c_endpoints: gauge("p2c_endpoints", "Endpoints to pick from."),
-            p2c_updates: counter("p2c_updates_total", "Changes of the endpoints."),
-            queue_length: gauge("queue_length", "Requests that wait for an endpoint."),
-            queue_requests: counter("queue_requests_total", "Requests that were queued."),
-            queue_latency: Family::with(
-                name("queue_latency_seconds"),
-                "Time spent in the queue.",
-                limit,
-                queue,
-            ),
-            gate_open: counter("queue_gate_open_total", "Times that the queue was opened."),
-            gate_shut: counter("queue_gate_shut_total", "Times that the queue was shut."),
-            gate_open_time: gauge("queue_gate_open_time_seconds", "When it was last opened."),
-            gate_shut_time: gauge("queue_gate_shut_time_seconds", "When it was last shut."),
-            gate_timeout: gauge("queue_gate_timeout_seconds", "How long until it shuts."),
-        }
-    }
-
-    pub fn write(&self, out: &mut String) {
-        self.endpoints.write(out);
-        self.p2c_endpoints.write(out);
-        self.p2c_updates.write(out);
-        self.queue_length.write(out);
-        self.queue_requests.write(out);
-        self.queue_latency.write(out);
-        self.gate_open.write(out);
-        self.gate_shut.write(out);
-        self.gate_open_time.write(out);
-        self.gate_shut_time.write(out);
-        self.gate_timeout.write(out);
     }
 }

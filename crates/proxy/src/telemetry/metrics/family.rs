@@ -1,7 +1,6 @@
 //! Counters, gauges, histograms and the families they belong to. A series is looked up once, by
 //! its label text, and then held: counting is one relaxed atomic addition.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -113,6 +112,18 @@ impl Histogram {
         self.sum.fetch_add(value, Relaxed);
     }
 
+    /// Adds what another one of the same bounds holds, and so many that were nothing.
+    pub(super) fn add(&self, other: Option<&Self>, nothings: u64) {
+        self.counts[0].fetch_add(nothings, Relaxed);
+        let Some(other) = other else {
+            return;
+        };
+        for (count, more) in self.counts.iter().zip(&other.counts) {
+            count.fetch_add(more.load(Relaxed), Relaxed);
+        }
+        self.sum.fetch_add(other.sum.load(Relaxed), Relaxed);
+    }
+
     /// For histograms of time.
     pub fn observe_time(&self, time: std::time::Duration) {
         self.observe(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
@@ -122,8 +133,6 @@ impl Histogram {
 /// What a family can be made of.
 pub trait Metric {
     const KIND: &'static str;
-    /// What several label sets count may be one sum: then there can be an overflow.
-    const IS_SUM: bool;
     /// Lines of the exposition.
     fn series(&self) -> usize {
         1
@@ -134,7 +143,6 @@ pub trait Metric {
 
 impl Metric for Counter {
     const KIND: &'static str = "counter";
-    const IS_SUM: bool = true;
 
     fn write(&self, out: &mut String, name: &str, labels: &str) {
         write_sample(out, name, labels, self.value());
@@ -143,7 +151,6 @@ impl Metric for Counter {
 
 impl Metric for Gauge {
     const KIND: &'static str = "gauge";
-    const IS_SUM: bool = false;
 
     fn write(&self, out: &mut String, name: &str, labels: &str) {
         write_sample(out, name, labels, self.value());
@@ -152,7 +159,6 @@ impl Metric for Gauge {
 
 impl Metric for Histogram {
     const KIND: &'static str = "histogram";
-    const IS_SUM: bool = true;
 
     fn series(&self) -> usize {
         self.counts.len() + 2
@@ -231,10 +237,9 @@ impl<T: Metric> Family<T> {
         }
     }
 
-    /// The series of these labels. Over the limit it is the family's overflow, or, where a sum
-    /// would say nothing, one that nobody will see.
+    /// The series of these labels; over the limit it is the family's overflow.
     pub fn get(&self, labels: &Labels) -> Arc<T> {
-        let labels = self.selected(labels);
+        let labels = self.limit.selected(labels);
         let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = known.get(labels.as_ref()) {
             return Arc::clone(series);
@@ -245,28 +250,11 @@ impl<T: Metric> Family<T> {
             return Arc::clone(series);
         }
         let series = Arc::new((self.make)());
-        if self.limit.take(series.series()) {
-            known.insert(labels.into_owned(), Arc::clone(&series));
-        } else if T::IS_SUM {
+        if !self.limit.take(series.series()) {
             return Arc::clone(known.entry(Labels::overflow()).or_insert(series));
         }
+        known.insert(labels.into_owned(), Arc::clone(&series));
         series
-    }
-
-    /// Forgets series, as when the balancer that they describe is gone.
-    pub fn remove(&self, labels: &Labels) {
-        let labels = self.selected(labels);
-        let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = known.remove(labels.as_ref()) {
-            self.limit.give_back(series.series());
-        }
-    }
-
-    fn selected<'a>(&self, labels: &'a Labels) -> Cow<'a, Labels> {
-        match T::IS_SUM {
-            true => self.limit.selected(labels),
-            false => Cow::Borrowed(labels),
-        }
     }
 
     pub fn write(&self, out: &mut String) {
@@ -284,11 +272,5 @@ impl<T: Metric> Family<T> {
 impl Family<Counter> {
     pub fn counter(name: impl Into<String>, help: &'static str, limit: &Arc<SeriesLimit>) -> Self {
         Self::with(name, help, limit, Counter::default)
-    }
-}
-
-impl Family<Gauge> {
-    pub fn gauge(name: impl Into<String>, help: &'static str, limit: &Arc<SeriesLimit>) -> Self {
-        Self::with(name, help, limit, Gauge::default)
     }
 }

@@ -16,7 +16,27 @@ pub struct SeriesLimit {
     dropped: Vec<String>,
 }
 
+/// What so many series take of the limit, for as long as this lives.
+pub struct Room {
+    limit: Arc<SeriesLimit>,
+    series: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.limit.give_back(self.series);
+    }
+}
+
 impl SeriesLimit {
+    /// None: there is no room for so many more.
+    pub(super) fn room(self: &Arc<Self>, series: usize) -> Option<Room> {
+        self.take(series).then(|| Room {
+            limit: Arc::clone(self),
+            series,
+        })
+    }
+
     pub fn new(most: usize, dropped: Vec<String>) -> Arc<Self> {
         Arc::new(Self {
             most,

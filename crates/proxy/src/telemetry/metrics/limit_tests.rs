@@ -21,6 +21,26 @@ fn ask(metrics: &Metrics, port: u16, status: u16) {
     row.response(Some(status), Class::Success, None, None, MINUTE);
 }
 
+/// Two endpoints to pick, one that is left alone, five requests that wait.
+struct Full;
+
+impl Balancing for Full {
+    fn now(&self) -> Option<Now> {
+        Some(Now {
+            ready: 2,
+            pending: 1,
+            waiting: 5,
+            is_shut: false,
+            since: 0.0,
+            timeout: MINUTE,
+        })
+    }
+}
+
+pub fn balancing() -> Arc<dyn Balancing> {
+    Arc::new(Full)
+}
+
 /// Lines with a sample, without those of the process and of families that always print.
 fn samples(text: &str) -> usize {
     let empty = limited(0, &[]).exposition();
@@ -87,17 +107,57 @@ fn what_leaves_makes_room() {
 }
 
 #[test]
-fn a_gauge_has_no_overflow() {
-    let metrics = limited(1, &[]);
-    let endpoints = &metrics.outbound.http_balancer.endpoints;
-    endpoints.get(&endpoint(1)).set(1);
-    endpoints.get(&endpoint(2)).set(2);
+fn a_balancer_s_gauges_have_no_overflow_and_its_counts_have() {
+    let metrics = limited(25, &[]);
+    let balancers = &metrics.outbound.http_balancer;
+    let source = balancing();
+    let row = |port| balancers.row(endpoint(port), Arc::downgrade(&source));
+    let (first, second) = (row(1), row(2));
+    for row in [&first, &second] {
+        row.sums().passed();
+    }
     let text = metrics.exposition();
-    assert!(text.contains("target_port=\"1\"} 1\n"));
-    assert!(!text.contains("overflow"));
-    endpoints.remove(&endpoint(1));
-    endpoints.get(&endpoint(2)).set(2);
-    assert!(metrics.exposition().contains("target_port=\"2\"} 2\n"));
+    let has = |line: &str| text.contains(&format!("outbound_http_balancer_{line}\n"));
+    let labels = endpoint(1);
+    let labels = labels.as_str();
+    assert!(has(&format!("p2c_endpoints{{{labels}}} 3")), "{text}");
+    assert!(
+        has(&format!("queue_requests_total{{{labels}}} 1")),
+        "{text}"
+    );
+    assert!(has("queue_requests_total{overflow=\"true\"} 1"), "{text}");
+    assert!(!has("p2c_endpoints{overflow=\"true\"} 3"), "{text}");
+    drop(first);
+    let third = row(3);
+    third.sums().passed();
+    let text = metrics.exposition();
+    assert!(!text.contains("target_port=\"1\""), "{text}");
+    assert!(text.contains("target_port=\"3\"} 3\n"), "{text}");
+    drop((second, third));
+    assert_eq!(metrics.limit.now(), 0);
+}
+
+#[test]
+fn balancers_with_the_same_labels_count_together() {
+    let metrics = limited(100, &["target_addr", "target_port"]);
+    let balancers = &metrics.outbound.http_balancer;
+    let source = balancing();
+    let rows = [1, 2, 2].map(|port| balancers.row(endpoint(port), Arc::downgrade(&source)));
+    for row in &rows {
+        row.sums().passed();
+    }
+    let text = metrics.exposition();
+    let value = |name: &str| -> Vec<_> {
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        lines.map(|l| l.rsplit_once(' ').unwrap().1).collect()
+    };
+    assert_eq!(value("outbound_http_balancer_queue_requests_total"), ["3"]);
+    assert_eq!(
+        value("outbound_http_balancer_queue_latency_seconds_count"),
+        ["3"]
+    );
+    assert_eq!(value("outbound_http_balancer_queue_length"), ["5", "10"]);
+    assert_eq!(value("outbound_http_balancer_p2c_endpoints"), ["3", "3"]);
 }
 
 #[test]

@@ -131,12 +131,9 @@ fn every_line_is_well_formed() {
         .get(&Labels::new())
         .observe_time(MINUTE);
     metrics.inbound.http_allow.get(&endpoint(1)).increment();
-    metrics
-        .outbound
-        .http_balancer
-        .endpoints
-        .get(&endpoint(2))
-        .set(-1);
+    let source: Arc<dyn Balancing> = limit_tests::balancing();
+    let balancers = &metrics.outbound.http_balancer;
+    let _row = balancers.row(endpoint(2), Arc::downgrade(&source));
     let text = metrics.exposition();
     let mut typed = std::collections::HashSet::new();
     for line in text.lines().filter(|l| *l != "# EOF") {
