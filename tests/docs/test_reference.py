@@ -40,7 +40,7 @@ def rust(*parts):
     """Sources of a file and of the folder of its name, without tests."""
     root = PROXY.joinpath(*parts)
     paths = [root.with_suffix(".rs"), *sorted(root.rglob("*.rs"))]
-    return "\n".join(without_tests(path) for path in paths if path.name != "tests.rs")
+    return "\n".join(without_tests(path) for path in paths if not path.name.endswith("tests.rs"))
 
 
 def test_the_page_of_commands_is_what_the_commands_say(tulle):
