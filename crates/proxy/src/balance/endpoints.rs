@@ -79,9 +79,9 @@ impl Endpoint {
         let mut pool = settings.pool.clone();
         pool.http2.keep_alive = spec.keep_alive.or(pool.http2.keep_alive);
         let connector = Arc::clone(&settings.connector);
-        let transport = Arc::clone(&metrics.transport);
+        let meters = metrics.meters.clone();
         Arc::new(Self {
-            pool: Pool::new(dial(&spec), connector, pool, transport),
+            pool: Pool::new(dial(&spec), connector, pool, meters),
             load: Load::new(balance.load),
             breaker: balance.breaker.clone().map(Breaker::new),
             metrics,

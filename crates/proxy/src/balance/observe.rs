@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
+use crate::connect::counted::Meters;
 use crate::control::destination::EndpointSpec;
 use crate::telemetry::labels::{Direction, Labels, NoTls, Side, Tls};
-use crate::telemetry::metrics::{HttpEndpointMetrics, Metrics, Sums, TransportMetrics, Update};
+use crate::telemetry::metrics::{HttpEndpointMetrics, Locality, Metrics, Sums, Update};
 
 pub struct EndpointMetrics {
-    pub transport: Arc<TransportMetrics>,
+    pub meters: Meters,
     labels: Labels,
     registry: Arc<Metrics>,
     /// At the first request: an endpoint of opaque traffic has no such rows.
@@ -32,10 +33,15 @@ impl EndpointMetrics {
             .target(spec.address)
             .tls(tls)
             .destination(spec.labels.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        let locality = spec.labels.get("zone_locality").map(String::as_str);
+        let locality = Locality::read(locality);
         let direction = Labels::new().direction(Direction::Outbound);
         let transport = direction.clone().peer(Side::Destination).merged(&rest);
         Self {
-            transport: metrics.transport(transport),
+            meters: Meters {
+                transport: metrics.transport(transport),
+                cost: Some(metrics.outbound.transfer_costs.get(locality)),
+            },
             labels: direction.merged(&rest),
             registry: Arc::clone(metrics),
             http: OnceLock::new(),

@@ -8,20 +8,52 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::stream::forward_ends;
-use crate::telemetry::metrics::TransportMetrics;
+use crate::telemetry::metrics::{TransferCost, TransportMetrics};
+
+/// What a connection counts on.
+#[derive(Clone)]
+pub struct Meters {
+    pub transport: Arc<TransportMetrics>,
+    /// None: it leads to no endpoint of another pod.
+    pub cost: Option<Arc<TransferCost>>,
+}
+
+impl From<Arc<TransportMetrics>> for Meters {
+    fn from(transport: Arc<TransportMetrics>) -> Self {
+        let cost = None;
+        Self { transport, cost }
+    }
+}
+
+impl Meters {
+    fn read(&self, bytes: u64) {
+        self.transport.read(bytes);
+        if let Some(cost) = &self.cost {
+            cost.read(bytes);
+        }
+    }
+
+    fn write(&self, bytes: u64) {
+        self.transport.write(bytes);
+        if let Some(cost) = &self.cost {
+            cost.write(bytes);
+        }
+    }
+}
 
 pub struct Counted<IO> {
     io: IO,
-    metrics: Arc<TransportMetrics>,
+    meters: Meters,
     errno: Option<i32>,
 }
 
 impl<IO> Counted<IO> {
-    pub fn new(io: IO, metrics: Arc<TransportMetrics>) -> Self {
-        metrics.open();
+    pub fn new(io: IO, meters: impl Into<Meters>) -> Self {
+        let meters = meters.into();
+        meters.transport.open();
         Self {
             io,
-            metrics,
+            meters,
             errno: None,
         }
     }
@@ -33,7 +65,7 @@ impl<IO> Counted<IO> {
 
 impl<IO> Drop for Counted<IO> {
     fn drop(&mut self) {
-        self.metrics.close(self.errno);
+        self.meters.transport.close(self.errno);
     }
 }
 
@@ -55,7 +87,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Counted<IO> {
         note(&mut this.errno, &polled);
         let read = buf.filled().len() - before;
         if read > 0 {
-            this.metrics.read(read as u64);
+            this.meters.read(read as u64);
         }
         polled
     }
@@ -71,7 +103,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
         let polled = Pin::new(&mut this.io).poll_write(cx, buf);
         note(&mut this.errno, &polled);
         if let Poll::Ready(Ok(written)) = polled {
-            this.metrics.write(written as u64);
+            this.meters.write(written as u64);
         }
         polled
     }
@@ -85,7 +117,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Counted<IO> {
         let polled = Pin::new(&mut this.io).poll_write_vectored(cx, bufs);
         note(&mut this.errno, &polled);
         if let Poll::Ready(Ok(written)) = polled {
-            this.metrics.write(written as u64);
+            this.meters.write(written as u64);
         }
         polled
     }

@@ -12,7 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use super::counted::Counted;
+use super::counted::{Counted, Meters};
 use super::header::{SessionProtocol, TransportHeader};
 use super::http2;
 use super::tcp::{ConnectError, Connector, Dial, Stream};
@@ -20,7 +20,6 @@ use crate::exchange::body::Body;
 use crate::exchange::framing::{self, Coding};
 use crate::exchange::limits::Over;
 use crate::exchange::serve::HttpSettings;
-use crate::telemetry::metrics::TransportMetrics;
 
 /// An idle HTTP/1 connection may be closed by its server at any time; one younger than this rarely is.
 const FRESH: Duration = Duration::from_millis(100);
@@ -73,7 +72,7 @@ pub struct Pool {
     dial: Dial,
     connector: Arc<Connector>,
     settings: PoolSettings,
-    metrics: Arc<TransportMetrics>,
+    meters: Meters,
     http2: Mutex<Option<http2::Connection>>,
     /// Held while the shared connection is made, so that one is made.
     connecting: tokio::sync::Mutex<()>,
@@ -107,13 +106,13 @@ impl Pool {
         dial: Dial,
         connector: Arc<Connector>,
         settings: PoolSettings,
-        metrics: Arc<TransportMetrics>,
+        meters: impl Into<Meters>,
     ) -> Arc<Self> {
         Arc::new(Self {
             dial,
             connector,
             settings,
-            metrics,
+            meters: meters.into(),
             http2: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
@@ -141,7 +140,7 @@ impl Pool {
             };
         }
         let stream = self.connector.connect(&dial).await?;
-        Ok(Counted::new(stream, Arc::clone(&self.metrics)))
+        Ok(Counted::new(stream, self.meters.clone()))
     }
 
     /// Ends what is idle and lets the busy connections finish: the endpoint was removed.

@@ -15,6 +15,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod zone;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -31,6 +32,7 @@ pub use http::{Class, HttpEndpointMetrics, HttpFamilies, Outcome};
 pub use limit::SeriesLimit;
 pub use process::Process;
 pub use transport::{TransportFamilies, TransportMetrics};
+pub use zone::{Locality, TransferCost, TransferCosts};
 
 use super::labels::Labels;
 

@@ -2,6 +2,7 @@
 
 mod balancers;
 mod inbound;
+mod zones;
 
 /// Where nobody listens any more.
 fn nobody() -> std::net::SocketAddr {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::balancer::BalancerFamilies;
 use super::family::{Buckets, Counter, Family, Histogram};
 use super::limit::SeriesLimit;
+use super::zone::TransferCosts;
 
 macro_rules! seconds {
     ($name:ident, $($bound:literal),+) => {
@@ -201,7 +202,7 @@ pub struct OutboundFamilies {
     pub tls_route_close: Family<Counter>,
     /// `protocol`: http/1, http/2, detect, opaq or tls.
     pub protocols: Family<Counter>,
-    pub transfer_cost: Family<Counter>,
+    pub transfer_costs: TransferCosts,
     pub detect: DetectFamilies,
 }
 
@@ -222,10 +223,7 @@ impl OutboundFamilies {
             tls_route_open: counter("tls_route_open", "TLS connections opened by a route."),
             tls_route_close: counter("tls_route_close", "TLS connections of a route that closed."),
             protocols: counter("tcp_protocol_connections", "Connections by protocol."),
-            transfer_cost: counter(
-                "tcp_transfer_cost_bytes",
-                "Bytes sent or received, by zone.",
-            ),
+            transfer_costs: TransferCosts::new(limit),
             detect: DetectFamilies::new("outbound", limit),
         }
     }
@@ -247,10 +245,10 @@ impl OutboundFamilies {
             &self.tls_route_open,
             &self.tls_route_close,
             &self.protocols,
-            &self.transfer_cost,
         ] {
             family.write(out);
         }
+        self.transfer_costs.write(out);
         self.detect.write(out);
     }
 }
