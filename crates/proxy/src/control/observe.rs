@@ -2,13 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Response, StatusCode};
 
 use super::stream::Service;
 use crate::balance::line::{Line, Turn};
+use crate::exchange::body::{Body, BodyError, Observer};
 use crate::exchange::classify::{grpc_status, is_failure};
 use crate::telemetry::labels::{Labels, NoTls, Tls};
 use crate::telemetry::metrics::{Balancing, Class, HttpEndpointMetrics, Metrics, Now, Update};
+
+/// Of a gRPC answer whose stream ended without a code.
+const UNKNOWN: u32 = 2;
 
 /// The rows of one client: `identity`, `destination` or `policy`.
 pub struct Observed {
@@ -98,20 +104,73 @@ impl Observed {
         self.requests.request();
     }
 
-    /// Streams last for hours, so an answer is counted when it begins.
-    pub fn answered<B, E>(&self, answer: &Result<http::Response<B>, E>, after: Duration) {
-        let Ok(response) = answer else {
+    /// Its first byte is timed when it comes; it is counted when its stream ends.
+    pub fn answered<E>(
+        &self,
+        answer: Result<Response<Body>, E>,
+        started: Instant,
+    ) -> Result<Response<Body>, E> {
+        let response = answer.inspect_err(|_| {
             let error = Some("unclassified");
+            let after = started.elapsed();
             self.requests
                 .response(None, Class::Failure, None, error, after);
-            return;
+        })?;
+        let following = Following {
+            requests: Arc::clone(&self.requests),
+            started: Some(started),
+            status: response.status(),
+            code: grpc_status(response.headers()),
+            has_failed: false,
         };
-        let code = grpc_status(response.headers());
-        let class = match is_failure(response.status(), code) {
+        Ok(response.map(|body| body.observed_by(Box::new(following))))
+    }
+}
+
+/// Follows an answer to its end.
+struct Following {
+    requests: Arc<HttpEndpointMetrics>,
+    /// None: its first byte came.
+    started: Option<Instant>,
+    status: StatusCode,
+    code: Option<u32>,
+    has_failed: bool,
+}
+
+impl Following {
+    fn began(&mut self) {
+        if let Some(started) = self.started.take() {
+            let status = Some(self.status.as_u16());
+            self.requests.began(status, started.elapsed());
+        }
+    }
+}
+
+impl Observer for Following {
+    fn data(&mut self, _length: usize) {
+        self.began();
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        self.code = grpc_status(trailers).or(self.code);
+    }
+
+    fn failed(&mut self, _error: &BodyError) {
+        self.has_failed = true;
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.began();
+        let class = match self.has_failed || is_failure(self.status, self.code) {
             true => Class::Failure,
             false => Class::Success,
         };
-        let status = Some(response.status().as_u16());
-        self.requests.response(status, class, code, None, after);
+        // As the workload's own streams are shown: without a status it is UNKNOWN, though no failure.
+        let code = self.code.or(Some(UNKNOWN));
+        let error = self.has_failed.then_some("unclassified");
+        let status = Some(self.status.as_u16());
+        self.requests.ended(status, class, code, error);
     }
 }

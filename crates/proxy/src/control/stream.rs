@@ -188,9 +188,7 @@ impl tower_service::Service<http::Request<tonic::body::Body>> for Channel {
             };
             observed.asked();
             let started = std::time::Instant::now();
-            let answer = connection.send(request).await;
-            observed.answered(&answer, started.elapsed());
-            Ok(answer?)
+            Ok(observed.answered(connection.send(request).await, started)?)
         })
     }
 }

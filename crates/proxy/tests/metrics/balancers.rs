@@ -14,7 +14,7 @@ use tulle_testkit::echo;
 use tulle_testkit::policies::{Endpoint, default_metadata, detected, http_route, outbound_policy};
 use tulle_testkit::proxy::Proxy;
 
-use super::nobody;
+use super::{nobody, shows};
 
 const WEB: &str = "web.shop.svc.cluster.local:80";
 const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
@@ -99,15 +99,6 @@ impl Shop {
         )
         .await;
     }
-}
-
-async fn shows(proxy: &Proxy, name: &str, labels: &[&str], wanted: f64) {
-    let what = format!("{name} {labels:?} is {wanted}");
-    client::until(&what, async || {
-        let value = proxy.metric(name, labels).await;
-        (value == wanted).then_some(())
-    })
-    .await;
 }
 
 const NAMES: [&str; 2] = [

@@ -173,6 +173,18 @@ impl HttpEndpointMetrics {
         error: Option<&'static str>,
         latency: Duration,
     ) {
+        self.ended(status, class, grpc_status, error);
+        self.began(status, latency);
+    }
+
+    /// The end alone, of a response whose first byte was timed when it came.
+    pub fn ended(
+        &self,
+        status: Option<u16>,
+        class: Class,
+        grpc_status: Option<u32>,
+        error: Option<&'static str>,
+    ) {
         self.touched.touch();
         let outcome = Outcome {
             status,
@@ -188,6 +200,10 @@ impl HttpEndpointMetrics {
         let coarse = outcome.coarse();
         let responses = find(&self.responses, outcome, coarse, has_room, make);
         responses.count.increment();
+    }
+
+    /// The first byte of a response came after this time.
+    pub fn began(&self, status: Option<u16>, latency: Duration) {
         let has_room = || self.limit.take(LATENCY_SERIES);
         let make = |status: Option<u16>| Latency {
             labels: status.map_or(String::new(), |status| {
