@@ -101,7 +101,7 @@ fn injected_values_are_understood() {
     assert_eq!(config.destination.suffixes, [""]);
     assert_eq!(
         config.inbound.direction.detect_timeout,
-        Duration::from_secs(365 * 86_400)
+        Some(Duration::from_secs(365 * 86_400))
     );
     assert!(config.inbound.direction.server.keep_alive.is_some());
     assert_eq!(

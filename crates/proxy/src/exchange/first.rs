@@ -36,6 +36,11 @@ const FIRST_READ: usize = 4096;
 /// What could still become a request line is waited for so long, if nobody says otherwise.
 pub const FIRST_LINE_LIMIT: Duration = Duration::from_secs(10);
 
+/// What the operator set comes before what policy says.
+pub fn first_line_limit(set: Option<Duration>, policy: Option<Duration>) -> Duration {
+    set.or(policy).unwrap_or(FIRST_LINE_LIMIT)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoken {
     Http1,

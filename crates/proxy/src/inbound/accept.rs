@@ -54,7 +54,7 @@ pub struct Inbound {
     pub taps: Arc<Taps>,
     pub access_log: Option<AccessLog>,
     pub http2: HttpSettings,
-    pub first_line_limit: Duration,
+    pub first_line_limit: Option<Duration>,
     pub in_flight: Arc<InFlight>,
 }
 
@@ -421,7 +421,7 @@ impl Arrival {
         let spoken = match live.policy.protocol {
             Protocol::Tls => Spoken::Opaque,
             _ => {
-                let limit = self.inbound.first_line_limit;
+                let limit = live.first_line_limit(self.inbound.first_line_limit);
                 let spoken = read_protocol(&mut io, &mut first, limit).await;
                 self.count_detected(live, spoken.as_ref().ok().copied(), started);
                 spoken?

@@ -14,10 +14,10 @@ use crate::config::{DefaultPolicy, PortSet};
 use crate::control::cache::Cache;
 use crate::control::grpc;
 use crate::control::policy::inbound::{
-    Authentication, Authorization, HttpRule, Network, ServerPolicy, fallback, policy,
+    Authentication, Authorization, HttpRule, Network, Protocol, ServerPolicy, fallback, policy,
 };
 use crate::control::stream::{Channel, Event, StreamLimits, follow};
-use crate::exchange::first::ServerFirst;
+use crate::exchange::first::{ServerFirst, first_line_limit};
 use crate::route::select::{Reference, Selected};
 use crate::telemetry::metrics::Metrics;
 
@@ -46,6 +46,15 @@ impl LivePolicy {
             policy,
             limiter,
         })
+    }
+
+    /// How long what may yet become a request line is waited for, where the operator set that and where not.
+    pub fn first_line_limit(&self, set: Option<Duration>) -> Duration {
+        let by_policy = match &self.policy.protocol {
+            Protocol::Detect { timeout, .. } => *timeout,
+            _ => None,
+        };
+        first_line_limit(set, by_policy)
     }
 
     /// Of a request that this policy selected a rule for.

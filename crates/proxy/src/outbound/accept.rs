@@ -17,7 +17,7 @@ use crate::connect::counted::Counted;
 use crate::control::cache::Cache;
 use crate::control::policy::outbound::{Protocol, TcpRoute};
 use crate::drain::Watch;
-use crate::exchange::first::{self, First, Spoken, read_protocol};
+use crate::exchange::first::{self, First, Spoken, first_line_limit, read_protocol};
 use crate::exchange::in_flight::InFlight;
 use crate::exchange::prefixed::Prefixed;
 use crate::exchange::serve::HttpSettings;
@@ -37,7 +37,7 @@ pub struct Outbound {
     pub metrics: Arc<Metrics>,
     pub taps: Arc<Taps>,
     pub http2: HttpSettings,
-    pub first_line_limit: Duration,
+    pub first_line_limit: Option<Duration>,
     pub is_informed: bool,
     pub in_flight: Arc<InFlight>,
 }
@@ -147,14 +147,17 @@ impl Connection {
             Protocol::Http1(_) | Protocol::Http2(_) => {
                 let is_http1 = matches!(policy.protocol, Protocol::Http1(_));
                 rows.protocol(if is_http1 { "http/1" } else { "http/2" });
-                let limit = self.outbound.first_line_limit;
+                let limit = first_line_limit(self.outbound.first_line_limit, None);
                 let spoken = read_protocol(&mut io, &mut first, limit).await?;
                 self.http(Prefixed::new(first, io), matches!(spoken, Spoken::Http2));
                 Ok(())
             }
-            Protocol::Detect { opaque, .. } => {
+            Protocol::Detect {
+                opaque, timeout, ..
+            } => {
                 rows.protocol("detect");
-                self.detect(io, first, opaque.as_ref(), &rows).await
+                let limit = first_line_limit(self.outbound.first_line_limit, *timeout);
+                self.detect(io, first, opaque.as_ref(), &rows, limit).await
             }
         }
     }
@@ -166,13 +169,13 @@ impl Connection {
         mut first: BytesMut,
         route: Option<&TcpRoute<Arc<Backend>>>,
         rows: &Connections,
+        limit: Duration,
     ) -> Result<(), AcceptError> {
         let accepted = Instant::now();
         let onward = async { self.connect(route).await.map(|onward| onward.io) };
         let remembered = &self.discovered.server_first;
         match first::speaker(&mut io, &mut first, remembered, onward).await? {
             First::Client(server) => {
-                let limit = self.outbound.first_line_limit;
                 let spoken = read_protocol(&mut io, &mut first, limit).await;
                 rows.detected(spoken.as_ref().ok().copied(), accepted);
                 let spoken = spoken?;

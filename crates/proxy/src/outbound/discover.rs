@@ -301,6 +301,7 @@ impl Discovery {
         } else {
             let routes = http_routes(&route, only(&backend), Vec::new());
             Protocol::Detect {
+                timeout: None,
                 http1: Arc::clone(&routes),
                 http2: routes,
                 opaque: Some(tcp),
@@ -322,6 +323,7 @@ fn refusing(error: &InvalidPolicy) -> LivePolicy {
     OutboundPolicy {
         parent: Arc::clone(&route),
         protocol: Protocol::Detect {
+            timeout: None,
             http1: Arc::clone(&routes),
             http2: routes,
             opaque: Some(TcpRoute {

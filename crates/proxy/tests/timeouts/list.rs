@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// File, how many of its lines wait by the clock, and what shows that they end: a test of main.rs, or, in
+/// File, how many of its lines wait by the clock, and what shows that they end: a test beside this, or, in
 /// brackets, why there is none.
 const WAITS: [(&str, usize, &str); 22] = [
     ("connect/pool.rs", 1, "idle_connections_end"),
@@ -124,7 +124,7 @@ fn every_wait_has_its_test() {
             "{name} has another number of waits than are listed"
         );
     }
-    let source = include_str!("main.rs");
+    let source = [include_str!("main.rs"), include_str!("first_line.rs")].concat();
     for (file, count, tests) in WAITS {
         let is_there = count == 0 || found.iter().any(|(name, _)| name == file);
         assert!(is_there, "{file} no longer waits");

@@ -5,6 +5,7 @@
     reason = "a helper of a test may panic as the test may"
 )]
 
+mod first_line;
 mod list;
 mod stalled;
 
@@ -280,25 +281,6 @@ async fn a_server_that_speaks_first_waits_a_tenth_of_a_second() {
             "{waited}, not {wanted}"
         );
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn half_a_first_line_is_not_waited_for() {
-    let plane = ControlPlane::start().await;
-    let proxy = proxy(&plane, &[("OUTBOUND_DETECT_TIMEOUT", "4s")]).await;
-    let application = echo::tcp().await;
-    plane
-        .service(WEB, cluster_ip())
-        .add(Endpoint::plain(application.address));
-    let mut stream = TcpStream::connect(proxy.outbound(cluster_ip()))
-        .await
-        .unwrap();
-    let begun = Instant::now();
-    stream.write_all(b"GET").await.unwrap();
-    let mut echoed = [0; 3];
-    stream.read_exact(&mut echoed).await.unwrap();
-    assert_eq!(&echoed, b"GET");
-    assert!((4.0..4.2).contains(&seconds(begun)), "{}", seconds(begun));
 }
 
 /// What a client of the mesh sends first.

@@ -11,7 +11,8 @@ use crate::exchange::serve::{FRAME_SIZE, HEAD_TIMEOUT};
 /// What both directions have, each with defaults of its own.
 #[derive(Clone, Debug)]
 pub struct Direction {
-    pub detect_timeout: Duration,
+    /// None: as policy says.
+    pub detect_timeout: Option<Duration>,
     pub connect_timeout: Duration,
     pub connect_backoff: Backoff,
     pub connect_keepalive: Option<Duration>,
@@ -43,7 +44,7 @@ impl Direction {
         let maybe = |rest: &str| env.optional(&name(rest), parse::duration);
         let count = |name: &str, default| env.or(name, parse::count, default);
         Ok(Self {
-            detect_timeout: time("DETECT_TIMEOUT", Duration::from_secs(10))?,
+            detect_timeout: maybe("DETECT_TIMEOUT")?,
             connect_timeout: time("CONNECT_TIMEOUT", defaults.connect)?,
             connect_backoff: Backoff::read(env, side, defaults.longest_backoff)?,
             connect_keepalive: maybe("CONNECT_KEEPALIVE")?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use linkerd2_proxy_api::inbound as pb;
 
+use super::limits::duration;
 use super::routes::{
     grpc_failure, grpc_match, hosts, http_failure, http_match, redirect, request_headers,
 };
@@ -54,7 +55,8 @@ pub type HttpRoutes = Arc<Routes<HttpRule>>;
 #[derive(Clone, Debug)]
 pub enum Protocol {
     Detect {
-        timeout: Duration,
+        /// How long what may yet become a request line is waited for.
+        timeout: Option<Duration>,
         routes: HttpRoutes,
     },
     Http1(HttpRoutes),
@@ -99,10 +101,7 @@ pub fn policy(from: pb::Server) -> Translated<ServerPolicy> {
         Kind::Detect(detect) => {
             rate_limit = detect.http_local_rate_limit;
             Protocol::Detect {
-                timeout: detect
-                    .timeout
-                    .and_then(|t| t.try_into().ok())
-                    .unwrap_or(Duration::from_secs(10)),
+                timeout: duration(detect.timeout),
                 routes: http_routes(detect.http_routes, &authorizations)?,
             }
         }
@@ -291,7 +290,7 @@ pub fn fallback(name: &str, authorization: Option<Authorization>, is_opaque: boo
         protocol: match is_opaque {
             true => Protocol::Opaque,
             false => Protocol::Detect {
-                timeout: Duration::from_secs(10),
+                timeout: None,
                 routes: Arc::new(Routes(vec![route])),
             },
         },

@@ -120,6 +120,8 @@ pub type HttpRoutes<B> = Arc<Routes<HttpRule<B>>>;
 #[derive(Clone, Debug)]
 pub enum Protocol<B> {
     Detect {
+        /// How long what may yet become a request line is waited for.
+        timeout: Option<Duration>,
         http1: HttpRoutes<B>,
         http2: HttpRoutes<B>,
         opaque: Option<TcpRoute<B>>,
@@ -176,6 +178,7 @@ fn detected<B: Clone>(
         && from_http1.failure_accrual == from_http2.failure_accrual;
     let http1 = http1(from_http1, resolve)?;
     Ok(Protocol::Detect {
+        timeout: duration(from.timeout),
         http2: match are_same {
             true => Arc::clone(&http1),
             false => http2(from_http2, resolve)?,
