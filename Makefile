@@ -77,7 +77,7 @@ test-helm: setup peers ## The charts as Helm reads them
 	$(PYTEST) -m helm tests/chart
 
 .PHONY: e2e
-e2e: prepare ## Stories on a real one-node Kubernetes of their own
+e2e: prepare peers ## Stories on a real one-node Kubernetes of their own
 	$(PYTEST) -m "cluster" --durations=10
 
 .PHONY: test

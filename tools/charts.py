@@ -5,10 +5,11 @@ python tools/charts.py    write them where they lie
 
 from pathlib import Path
 
+from charting.control import CHART as CONTROL
 from charting.viz import CHART as VIZ
 
 ROOT = Path(__file__).resolve().parent.parent / "charts"
-CHARTS = (VIZ,)
+CHARTS = (CONTROL, VIZ)
 
 
 def written() -> dict[Path, str]:

@@ -5,7 +5,7 @@ import yaml
 from charting.marks import leaves
 from cryptography import x509
 
-from tests.chart.drawn import another, is_hook, keyed, merge, tree
+from tests.chart.drawn import another, assert_same, is_hook, keyed, merge, tree
 from tulle.install import charts, own_namespace
 from tulle.install.plan import Given
 from tulle.install.values import FREE_MAPS
@@ -43,12 +43,12 @@ def both(drawn, tmp_path, values):
 def test_the_defaults(drawn, tmp_path):
     helms, ours = both(drawn, tmp_path, {})
     assert len(ours) > 40
-    assert helms == ours
+    assert_same(helms, ours)
 
 
 def test_high_availability(drawn, tmp_path):
     helms, ours = both(drawn, tmp_path, charts.viz_high_availability_values())
-    assert helms == ours
+    assert_same(helms, ours)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -58,7 +58,7 @@ def test_each_value_alone(drawn, tmp_path, path):
     if path == "prometheus.enabled":
         values["prometheusUrl"] = "http://elsewhere:9090"
     helms, ours = both(drawn, tmp_path, values)
-    assert helms == ours
+    assert_same(helms, ours)
 
 
 def test_all_values_together_and_all_empty_ones(drawn, tmp_path):
@@ -68,7 +68,7 @@ def test_all_values_together_and_all_empty_ones(drawn, tmp_path):
         if path != "prometheus.enabled":
             merge(everything, tree(path, LEGAL.get(path, another(defaults[path]))))
     helms, ours = both(drawn, tmp_path, everything)
-    assert helms == ours
+    assert_same(helms, ours)
     nothing = {}
     for path in PATHS:
         if not isinstance(defaults[path], bool) and path not in LEGAL and defaults[path] != "":
@@ -77,13 +77,13 @@ def test_all_values_together_and_all_empty_ones(drawn, tmp_path):
                 tree(path, None if isinstance(defaults[path], str) else type(defaults[path])()),
             )
     helms, ours = both(drawn, tmp_path, nothing)
-    assert helms == ours
+    assert_same(helms, ours)
 
 
 def test_numbers_stand_for_their_text_and_a_text_for_a_list_of_it(drawn, tmp_path):
     values = {"controllerImageVersion": 12, "tap": {"ignoreHeaders": "cookie"}}
     helms, ours = both(drawn, tmp_path, values)
-    assert helms == ours
+    assert_same(helms, ours)
 
 
 def test_the_hook_gives_the_namespace_what_the_command_line_writes(drawn, tmp_path):

@@ -20,6 +20,7 @@ from cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = os.environ.get("TULLE_TEST_NODE", "e2e")
+LAST = {"test_uninstall.py": 1, "test_helm.py": 2}  # the one leaves the cluster bare for the other
 TIMES: dict[str, float] = {}
 
 
@@ -27,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.cluster)
-    items.sort(key=lambda item: item.path.name == "test_uninstall.py")
+    items.sort(key=lambda item: LAST.get(item.path.name, 0))
 
 
 @pytest.fixture(scope="session")

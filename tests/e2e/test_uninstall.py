@@ -1,4 +1,4 @@
-"""The mesh goes as it came: by a pipe, and with nothing left. Runs after all other stories."""
+"""The mesh goes as it came: by a pipe, and with nothing left. Runs after its other stories."""
 
 from cluster import Cluster
 

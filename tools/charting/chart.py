@@ -57,7 +57,7 @@ class Chart:
         for path, pattern in self.patterns.items():
             checks += _check(path, pattern, isinstance(at(self.defaults, path), list))
         lines = [WRITTEN, *define, *checks, "{{- end }}", ""]
-        found["templates/_empty.tpl"] = "\n".join(lines)
+        found["templates/_checks.tpl"] = "\n".join(lines)
         return found
 
     def _templates(self) -> dict[str, str]:
@@ -94,7 +94,7 @@ class Chart:
         header = self.header(name)
         writer = Writer(self.name, marks, header)
         lines = [line for entry in entries for line in writer.document(entry)]
-        return "\n".join([WRITTEN, *writer.defined, *header, *lines, ""])
+        return "\n".join([WRITTEN, *writer.definitions(), *header, *lines, ""])
 
 
 def _check(path: str, pattern: Pattern, is_list: bool) -> list[str]:

@@ -58,12 +58,12 @@ class Without:
     def agrees(self, full: Any, tree: Any) -> bool:
         """Whether the empty value is all that tells the two apart."""
         if isinstance(full, dict) and isinstance(tree, dict):
-            keys = [key for key in full if key != self.mark]
+            keys = [key for key in full if not self.is_marked(key)]
             return len(keys) == len(tree) and all(
                 key in tree and self.agrees(full[key], tree[key]) for key in keys
             )
         if isinstance(full, list) and isinstance(tree, list):
-            items = [item for item in full if not self._is_marked(item)]
+            items = [item for item in full if not self.is_marked(item)]
             return len(items) == len(tree) and all(map(self.agrees, items, tree))
         if type(full) is type(tree) and full == tree:
             return True
@@ -72,11 +72,12 @@ class Without:
             text = isinstance(full, str) and full.replace(str(self.mark), str(self.empty)) == tree
             return number or text
         is_text = isinstance(full, str) and isinstance(self.mark, str)
-        return is_text and full.replace(self.mark, self.empty) == tree
+        return is_text and full.replace(self.mark, self.empty or "") == tree
 
-    def _is_marked(self, item: Any) -> bool:
+    def is_marked(self, item: Any) -> bool:
+        """Whether it is a list or a map within another that is empty then."""
         name = item.get("name") if isinstance(item, dict) else item
-        return self.mark is not None and name == self.mark
+        return isinstance(self.empty, list | dict) and name == self.mark
 
 
 class Entangled(Exception):
@@ -117,7 +118,7 @@ def plain(tree: Any) -> Node:
 def _combined_maps(full: dict[Any, Any], withouts: list[Without]) -> Map:
     entries = []
     for key, value in full.items():
-        missing = tuple(w.condition for w in withouts if key not in w.tree and key != w.mark)
+        missing = tuple(w.condition for w in withouts if key not in w.tree and not w.is_marked(key))
         present = [w.below(w.tree[key]) for w in withouts if key in w.tree]
         entries.append(Entry(missing, key, combined(value, present)))
     for item in withouts:
@@ -136,7 +137,7 @@ def _combined_lists(full: list[Any], withouts: list[Without]) -> List:
         for place, other in enumerate(paired):
             if other is not None:
                 present[place].append(item.below(item.tree[other]))
-            elif not item._is_marked(full[place]):
+            elif not item.is_marked(full[place]):
                 missing[place].append(item.condition)
         for place, other in only:
             entry = Entry((negated(item.condition),), None, plain(item.tree[other]))

@@ -117,7 +117,7 @@ def _mean_whole(found: Marks, path: str, value: Any, expression: str) -> None:
     found.wholes[mark] = expression
     if isinstance(value, list):
         found.mean(mark, f'(join "," {expression})')
-    found.offs.append(Off(expression, {path: type(value)()}, mark))
+    found.offs.append(Off(reference(path), {path: type(value)()}, mark, type(value)()))
 
 
 def _mean_scalar(found: Marks, path: str, value: Any, default: Any, expression: str) -> None:
@@ -128,6 +128,7 @@ def _mean_scalar(found: Marks, path: str, value: Any, default: Any, expression: 
         found.mean(str(value), f"(toJson {expression})")
         empty = 0
     if default is None:
-        found.offs.append(Off(f'not (kindIs "invalid" {expression})', {path: None}, value, None))
+        condition = f'not (kindIs "invalid" {reference(path)})'
+        found.offs.append(Off(condition, {path: None}, value, None))
     else:
-        found.offs.append(Off(expression, {path: empty}, value, empty))
+        found.offs.append(Off(reference(path), {path: empty}, value, empty))

@@ -13,6 +13,7 @@ from charting.marks import Marks
 
 EMBEDDED = "zqEMBEDDEDzq"  # the only key of a map that is a text of YAML in its object
 ENVIRONMENT = "zqENVIRONMENTzq"  # the only key of a map whose list takes the user's variables
+JOINED = "zqJOINEDzq"  # the only key of a map whose list is one text, with blanks between
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class Writer:
     chart: str
     marks: Marks
     header: list[str]  # in front of all that uses values
-    defined: list[str] = field(default_factory=list)  # lines of the named templates
+    defined: dict[str, list[str]] = field(default_factory=dict)  # lines of the named templates
 
     def document(self, entry: Entry) -> list[str]:
         body = ["---", *self.block(entry.node, 0)]
@@ -109,7 +110,7 @@ class Writer:
     def _special(self, node: Node) -> tuple[str, Node] | None:
         if isinstance(node, Map) and len(node.entries) == 1:
             (entry,) = node.entries
-            if entry.key in (EMBEDDED, ENVIRONMENT):
+            if entry.key in (EMBEDDED, ENVIRONMENT, JOINED):
                 return entry.key, entry.node
         return None
 
@@ -117,18 +118,37 @@ class Writer:
         """A template of its own, as a text that is quoted elsewhere too, or is read again."""
         pad = " " * indent
         if word == EMBEDDED:
-            label = f"{self.chart}.{name}"
-            use = f'include "{label}" $ | nindent {indent + 2}'
-            head = f"{pad}{name}: |"
-        else:
-            assert isinstance(inner, Map)
-            label = f"{self.chart}.environment.{inner.entries[0].key}"
-            inner = inner.entries[0].node
-            use = f'include "{self.chart}.environment" (list $ "{label}") | nindent {indent + 2}'
-            head = f"{pad}{name}:"
-        body = [line for line in self.header if "$values" in line]
-        self.defined += [f'{{{{- define "{label}" }}}}', *body, *self.block(inner, 0), "{{- end }}"]
-        return [head, f"{pad}  {{{{- {use} }}}}"]
+            label = self._define(name, inner)
+            return [
+                f"{pad}{name}: |",
+                f'{pad}  {{{{- include "{label}" $ | nindent {indent + 2} }}}}',
+            ]
+        assert isinstance(inner, Map)
+        (entry,) = inner.entries
+        if word == JOINED:
+            label = self._define(f"joined.{entry.key}", entry.node)
+            text = f'include "{label}" $ | fromYamlArray | join " " | toJson'
+            return [f"{pad}{name}: {{{{ {text} }}}}"]
+        label = self._define(f"environment.{entry.key}", entry.node)
+        use = f'include "{self.chart}.environment" (list $ "{label}") | nindent {indent + 2}'
+        return [f"{pad}{name}:", f"{pad}  {{{{- {use} }}}}"]
+
+    def _define(self, name: str, node: Node) -> str:
+        """The name of a template with that content; another content of that name gets a number."""
+        values = [line for line in self.header if "$values :=" in line]
+        body = [*values, *self.block(node, 0)]
+        label, number = f"{self.chart}.{name}", 1
+        while self.defined.setdefault(label, body) != body:
+            number += 1
+            label = f"{self.chart}.{name}.{number}"
+        return label
+
+    def definitions(self) -> list[str]:
+        return [
+            line
+            for label, body in self.defined.items()
+            for line in (f'{{{{- define "{label}" }}}}', *body, "{{- end }}")
+        ]
 
     def scalar(self, value: Any) -> str:
         text = value if isinstance(value, str) else json.dumps(value)

@@ -331,7 +331,7 @@ def _tracing(values: Mapping[str, Any]) -> Tracing | None:
         if not _at(values, path):
             raise ValuesError(f"the value {path} must be set, as proxy.tracing.enabled is true")
     attributes = dict(Tracing("", "", "").attributes)
-    attributes.update(_at(values, "proxy.tracing.labels") or {})
+    attributes.update(sorted((_at(values, "proxy.tracing.labels") or {}).items()))
     return Tracing(
         endpoint=str(_at(values, needed[0])),
         service_account=str(_at(values, needed[1])),

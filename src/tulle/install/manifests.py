@@ -31,6 +31,7 @@ from tulle.install.webhooks import (
 from tulle.install.workloads import Component, components, deployment, disruption_budget
 
 Json = dict[str, Any]
+Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,15 @@ def settings_of(values: Json, control_namespace: str) -> Settings:
 def render(
     values: Json, certificates: Certificates, control_namespace: str, *, maker: str = "cli"
 ) -> list[Json]:
-    """Every object of the control plane, in the order in which they are applied."""
+    """Every object of the control plane, in the order in which they are applied.
+
+    Helm remembers the values of a release by itself.
+    """
     created_by = f"{names.PROGRAM}/{maker} {values['linkerdVersion']}"
     place = Place(control_namespace, created_by, values["commonLabels"])
     published = without_keys(values)
     published["identityTrustAnchorsPEM"] = certificates.trust_anchors
-    text = yaml.safe_dump(published, sort_keys=True)
+    text = _text(published)
     injector, validator = certificates.serving, certificates.validating
     return [
         namespace(place),
@@ -107,8 +111,13 @@ def render(
         *_workloads(place, published, digest(text)),
         injector_webhook(place, values, _trusted(values, "proxyInjector", injector)),
         validator_webhook(place, values, _trusted(values, "policyValidator", validator)),
-        _stored_overrides(place, values),
+        *([_stored_overrides(place, values)] if maker == "cli" else []),
     ]
+
+
+def _text(values: Json) -> str:
+    text: str = yaml.dump(values, Dumper=Dumper, sort_keys=True)
+    return text
 
 
 def _trusted(values: Json, webhook: str, serving: ServingCertificate | None) -> str:
@@ -186,5 +195,5 @@ def _meshed(place: Place, component: Component, bare: Json, settings: Settings) 
 def _stored_overrides(place: Place, values: Json) -> Json:
     """What an upgrade starts from. The certificates stay in their own objects."""
     found = overrides(without_keys(values), complete(charts.default_values()))
-    text = yaml.safe_dump(found, sort_keys=True)
-    return secret(place, names.OVERRIDES_SECRET, "controller", {"tulle-config-overrides": text})
+    data = {"tulle-config-overrides": _text(found)}
+    return secret(place, names.OVERRIDES_SECRET, "controller", data)

@@ -5,21 +5,13 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from tulle.injector.settings import INBOUND_POLICIES
 from tulle.install.values import BadValue
 
 Json = dict[str, Any]
 
-INBOUND_POLICIES = (
-    "all-unauthenticated",
-    "all-authenticated",
-    "cluster-unauthenticated",
-    "cluster-authenticated",
-    "deny",
-    "audit",
-)
 LOG_LEVELS = ("off", "error", "warn", "info", "debug", "trace")
 _LEVEL = "|".join(LOG_LEVELS)
-CONTROLLER_LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 LOG_FILTER = re.compile(
     rf"^(?:{_LEVEL}|[\w:.\-]+(?:\[[^\]]*\])?(?:=(?:{_LEVEL}))?|\[[^\]]*\](?:=(?:{_LEVEL}))?)$", re.I
 )
@@ -36,40 +28,66 @@ FACTORS = {
 }  # fmt: skip
 
 
+# Values by path, for the schema of the chart too.
+CHOICES = {
+    "controllerLogLevel": ("trace", "debug", "info", "warn", "error"),
+    "controllerLogFormat": ("plain", "json"),
+    "imagePullPolicy": ("Always", "IfNotPresent", "Never"),
+    "webhookFailurePolicy": ("Ignore", "Fail"),
+    "proxyInit.iptablesMode": ("nft", "legacy", "plain"),
+    "identity.issuer.scheme": ("linkerd.io/tls", "kubernetes.io/tls"),
+    "proxy.logFormat": ("plain", "json"),
+    "proxy.accessLog": ("", "apache", "json"),
+    "proxy.logHTTPHeaders": ("off", "insecure"),
+    "proxy.defaultInboundPolicy": INBOUND_POLICIES,
+    "proxy.outboundTransportMode": ("transparent", "transport-header"),
+}
+DURATIONS = (
+    "identity.issuer.clockSkewAllowance",
+    "identity.issuer.issuanceLifetime",
+    "proxy.outboundConnectTimeout",
+    "proxy.inboundConnectTimeout",
+    "proxy.outboundDiscoveryCacheUnusedTimeout",
+    "proxy.inboundDiscoveryCacheUnusedTimeout",
+)
+PORT_LISTS = (
+    "proxy.opaquePorts",
+    "proxy.requireIdentityOnInboundPorts",
+    "proxyInit.ignoreInboundPorts",
+    "proxyInit.ignoreOutboundPorts",
+    "proxyInit.kubeAPIServerPorts",
+)
+
+
 def validate(values: Json) -> None:
     """Raises BadValue with the first value that cannot work."""
     _names(values)
     _networks("clusterNetworks", values["clusterNetworks"])
     _networks("proxyInit.skipSubnets", values["proxyInit"]["skipSubnets"])
     _numbers(values)
-    _choices(values)
-    validate_proxy(values["proxy"], "proxy.")
-    for key in ("ignoreInboundPorts", "ignoreOutboundPorts", "kubeAPIServerPorts"):
-        port_list(f"proxyInit.{key}", values["proxyInit"][key])
+    for key, allowed in CHOICES.items():
+        one_of(key, at(values, key), allowed)
+    for key in DURATIONS:
+        duration(key, at(values, key))
+    for key in PORT_LISTS:
+        port_list(key, at(values, key))
+    _proxy(values["proxy"])
 
 
-def validate_proxy(proxy: Json, prefix: str) -> None:
-    log_filter(f"{prefix}logLevel", proxy["logLevel"])
-    one_of(f"{prefix}logFormat", proxy["logFormat"], ("plain", "json"))
-    one_of(f"{prefix}accessLog", proxy["accessLog"], ("", "apache", "json"))
-    one_of(f"{prefix}logHTTPHeaders", proxy["logHTTPHeaders"], ("off", "insecure"))
-    one_of(f"{prefix}defaultInboundPolicy", proxy["defaultInboundPolicy"], INBOUND_POLICIES)
-    modes = ("transparent", "transport-header")
-    one_of(f"{prefix}outboundTransportMode", proxy["outboundTransportMode"], modes)
+def at(values: Json, path: str) -> Any:
+    found: Any = values
+    for part in path.split("."):
+        found = found[part]
+    return found
+
+
+def _proxy(proxy: Json) -> None:
+    log_filter("proxy.logLevel", proxy["logLevel"])
     for name, port in proxy["ports"].items():
-        port_number(f"{prefix}ports.{name}", port)
-    for key in ("opaquePorts", "requireIdentityOnInboundPorts"):
-        port_list(f"{prefix}{key}", proxy[key])
-    for key in (
-        "outboundConnectTimeout",
-        "inboundConnectTimeout",
-        "outboundDiscoveryCacheUnusedTimeout",
-        "inboundDiscoveryCacheUnusedTimeout",
-    ):
-        duration(f"{prefix}{key}", proxy[key])
+        port_number(f"proxy.ports.{name}", port)
     for name, resource in proxy["resources"].items():
-        request_and_limit(f"{prefix}resources.{name}", resource["request"], resource["limit"])
-    _distinct_ports(proxy["ports"], f"{prefix}ports")
+        request_and_limit(f"proxy.resources.{name}", resource["request"], resource["limit"])
+    _distinct_ports(proxy["ports"], "proxy.ports")
 
 
 def _names(values: Json) -> None:
@@ -99,21 +117,6 @@ def _numbers(values: Json) -> None:
         seconds = values[key]["timeoutSeconds"]
         if not 1 <= seconds <= 30:
             raise BadValue(f"{key}.timeoutSeconds is {seconds}; it lies between 1 and 30")
-    issuer = values["identity"]["issuer"]
-    for key in ("clockSkewAllowance", "issuanceLifetime"):
-        duration(f"identity.issuer.{key}", issuer[key])
-
-
-def _choices(values: Json) -> None:
-    one_of("controllerLogLevel", values["controllerLogLevel"], CONTROLLER_LOG_LEVELS)
-    one_of("controllerLogFormat", values["controllerLogFormat"], ("plain", "json"))
-    one_of("imagePullPolicy", values["imagePullPolicy"], ("Always", "IfNotPresent", "Never"))
-    one_of("webhookFailurePolicy", values["webhookFailurePolicy"], ("Ignore", "Fail"))
-    one_of(
-        "proxyInit.iptablesMode", values["proxyInit"]["iptablesMode"], ("nft", "legacy", "plain")
-    )
-    schemes = ("linkerd.io/tls", "kubernetes.io/tls")
-    one_of("identity.issuer.scheme", values["identity"]["issuer"]["scheme"], schemes)
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
