@@ -137,23 +137,30 @@ def setting_of(path):
     return LEGAL.get(path, another(DEFAULTS[path]))
 
 
-def by_command_line(tmp_path, values):
+def by_command_line(tmp_path, values, namespace=CHART):
     path = tmp_path / "given.yaml"
     path.write_text(yaml.safe_dump(values))
     found = values_from(Given(files=[str(path)]))
-    return render(found, certificates(found, CHART, NOW), CHART, maker="helm")
+    return render(found, certificates(found, namespace, NOW), namespace, maker="helm")
 
 
-def both(drawn, tmp_path, values):
+def both(drawn, tmp_path, values, namespace=CHART):
     """The same by Helm and by the command line, without Namespace and hook."""
-    helms = [item for item in drawn(CHART, values) if not is_hook(item)]
-    ours = [item for item in by_command_line(tmp_path, values) if item["kind"] != "Namespace"]
+    helms = [item for item in drawn(CHART, values, "--namespace", namespace) if not is_hook(item)]
+    ours = [
+        item for item in by_command_line(tmp_path, values, namespace) if item["kind"] != "Namespace"
+    ]
     return keyed(helms), keyed(ours)
 
 
 def test_the_defaults(drawn, tmp_path):
     helms, ours = both(drawn, tmp_path, IDENTITY)
     assert len(ours) > 25
+    assert_same(helms, ours)
+
+
+def test_another_namespace(drawn, tmp_path):
+    helms, ours = both(drawn, tmp_path, IDENTITY, "mesh")
     assert_same(helms, ours)
 
 
