@@ -83,6 +83,12 @@ def certificates(cluster: Cluster) -> dict[str, str]:
     return found
 
 
+def generation(cluster: Cluster) -> str:
+    """How often the control plane's Deployments were changed."""
+    path = "jsonpath={.items[*].metadata.generation}"
+    return cluster.kubectl("-n", "tulle", "get", "deployments", "-o", path)
+
+
 def left(cluster: Cluster) -> list[str]:
     """What is of the mesh, beside the namespaces, which Helm leaves."""
     kinds = "crd,clusterrole,clusterrolebinding,mutatingwebhookconfiguration,apiservice"
@@ -110,17 +116,18 @@ def test_helm_installs_upgrades_and_leaves_nothing(
     checked = bare.tulle("check")
     assert "the pods of viz are meshed" in checked.out
 
-    before = certificates(bare)
+    before, generations = certificates(bare), generation(bare)
     assert all(before.values())
+    helm("upgrade", "tulle")
+    assert generation(bare) == generations, "without a change there is nothing to roll out"
+    helm("upgrade", "tulle-viz", "--set", "defaultLogLevel=debug")
     helm("upgrade", "tulle", *wait, "--set", "controllerLogLevel=debug")
-    helm("upgrade", "tulle-viz", *wait, "--set", "defaultLogLevel=debug")
     for namespace in ("tulle", "tulle-viz"):
-        pods = bare.kubectl("-n", namespace, "get", "deployments", "-o", "yaml")
-        assert "--log-level=debug" in pods
+        deployments = bare.kubectl("-n", namespace, "get", "deployments", "-o", "yaml")
+        assert "--log-level=debug" in deployments
     assert certificates(bare) == before
-    bare.tulle("check")
 
     for release in reversed(RELEASES):
-        helm("uninstall", release, "--wait")
-    assert left(bare) == []
+        helm("uninstall", release)
+    bare.until(lambda: left(bare) == [], "nothing of the mesh is left")
     bare.kubectl("delete", "namespace", "tulle-viz", "tulle")

@@ -166,6 +166,8 @@ class Writer:
         return f"{{{{ printf {json.dumps(form)} {words} | toJson }}}}"
 
     def _pieces(self, text: str) -> "list[str | Expression]":
+        if not self.marks.meanings:
+            return [text]
         known = sorted(self.marks.meanings, key=len, reverse=True)
         pattern = "(" + "|".join(map(re.escape, known)) + ")"
         return [
