@@ -34,7 +34,7 @@ async def _left_behind(place: Target) -> list[Json]:
         if stored is None:
             raise Failure(
                 f"the namespace {namespace} has no Secret {names.OVERRIDES_SECRET}, so nothing "
-                "was installed there by this command line"
+                "was installed there by this command line; if it was Helm, helm upgrade prunes"
             )
         selector = f"{names.CONTROL_NAMESPACE_LABEL}={namespace}"
         present = await removable(client, await labelled_objects(client, selector))
