@@ -5,8 +5,11 @@
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod raw;
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tulle_testkit::serve;
 
 use raw::{Application, Client, Path, Way};
@@ -78,6 +81,68 @@ async fn a_gigabyte_passes_in_constant_memory() {
         println!("{way:?}: {} KiB", most.saturating_sub(before) >> 10);
         let grown = most.saturating_sub(before);
         assert!(grown < HELD_AT_MOST, "{way:?}: grew by {} KiB", grown >> 10);
+    }
+}
+
+/// So many bodies are under way, and their readers have stopped.
+const STOPPED: usize = 200;
+/// By one proxy; what the kernel holds is not counted.
+const HELD_FOR_ONE: u64 = 768 << 10;
+const SMALL: &[u8] = b"GET /small HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n";
+const LARGE_GET: &[u8] = b"GET /large HTTP/1.1\r\nhost: web\r\n\r\n";
+const LARGE_POST: &[u8] = b"POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 99999999999\r\n\r\n";
+
+/// Sends and takes without end, but for `/small`; what is posted is not read beyond its head.
+async fn endless() -> serve::Running {
+    serve::tcp(|mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let Ok(byte) = stream.read_u8().await else {
+                return;
+            };
+            head.push(byte);
+        }
+        if head.starts_with(b"GET /small ") {
+            let _ = stream.write_all(OK).await;
+        } else if head.starts_with(b"GET ") {
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n";
+            let _ = stream.write_all(head.as_bytes()).await;
+            while stream.write_all(&[b'x'; 16 * 1024]).await.is_ok() {}
+        } else {
+            std::future::pending::<()>().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+#[ignore = "looks at the memory of its process"]
+async fn readers_that_stop_hold_little_and_nobody_else() {
+    let _alone = ALONE.lock().await;
+    for (way, proxies) in [(Way::Inbound, 1), (Way::Mesh, 2), (Way::MeshHttp2, 2)] {
+        let server = endless().await;
+        let path = Path::open(way, server.address).await;
+        path.talk(SMALL).await;
+        let before = resident();
+        let mut stopped = JoinSet::new();
+        for number in 0..STOPPED {
+            let mut client = path.connect().await;
+            let is_reader = number % 2 == 0;
+            client
+                .send(if is_reader { LARGE_GET } else { LARGE_POST })
+                .await;
+            stopped.spawn(async move {
+                while !is_reader && client.stream.write_all(&[b'x'; 16 * 1024]).await.is_ok() {}
+                std::future::pending::<Client>().await
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let held = resident().saturating_sub(before) / STOPPED as u64;
+        println!("{way:?}: {} KiB for each", held >> 10);
+        let answer = path.talk(SMALL).await;
+        assert!(answer.ends_with("ok"), "{way:?}: {answer}");
+        let most = proxies * HELD_FOR_ONE;
+        assert!(held < most, "{way:?}: {} KiB for each", held >> 10);
     }
 }
 

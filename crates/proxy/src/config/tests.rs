@@ -59,7 +59,7 @@ fn defaults_are_the_documented_ones() {
         DefaultPolicy::AllUnauthenticated
     );
     let server = config.outbound.direction.server;
-    assert_eq!(server.connection_window, 1_048_576);
+    assert_eq!(server.connection_window, 64 << 20);
     assert_eq!(server.stream_window, 131_072);
     assert_eq!(server.max_frame_size, 49_143);
     assert_eq!(config.policy.service.name, None);

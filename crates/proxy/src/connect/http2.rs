@@ -20,16 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
 use crate::exchange::body::{Body, BodyError, Received};
-use crate::exchange::serve::HttpSettings;
+use crate::exchange::serve::{HttpSettings, LONGEST_HEAD};
 
 /// What a stream may hold that its peer has not taken yet.
 const SEND_BUFFER: usize = 1 << 20;
-const HEADER_BYTES: u32 = 16 * 1024;
-/// What h2 lets small DATA frames that nobody has read yet cost, each 256 less its length. One reader that is slow
-/// would soon use up the default, and with it the connection that all others share; what a stream may hold is
-/// limited by its window. This allows some 66,000 frames.
-const SMALL_FRAMES: usize = 16 << 20;
-
 /// A live connection, or one that has ended since.
 #[derive(Clone)]
 pub struct Connection {
@@ -47,9 +41,8 @@ impl Connection {
             .initial_window_size(settings.stream_window)
             .initial_connection_window_size(settings.connection_window)
             .max_frame_size(settings.max_frame_size)
-            .max_header_list_size(HEADER_BYTES)
+            .max_header_list_size(LONGEST_HEAD)
             .max_send_buffer_size(SEND_BUFFER)
-            .data_frame_budget(SMALL_FRAMES)
             .enable_push(false)
             .handshake(io)
             .await?;

@@ -19,7 +19,7 @@ use super::tcp::{ConnectError, Connector, Dial, Stream};
 use crate::exchange::body::Body;
 use crate::exchange::framing::{self, Coding};
 use crate::exchange::limits::Over;
-use crate::exchange::serve::HttpSettings;
+use crate::exchange::serve::{HttpSettings, LONGEST_HEAD};
 
 /// An idle HTTP/1 connection may be closed by its server at any time; one younger than this rarely is.
 const FRESH: Duration = Duration::from_millis(100);
@@ -236,7 +236,9 @@ impl Pool {
 
     async fn new_http1(&self) -> Result<http1::SendRequest<Body>, NotSent> {
         let stream = self.connect(Some(SessionProtocol::Http1)).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(LONGEST_HEAD as usize)
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(HttpError::from)?;
         tokio::spawn(async move {

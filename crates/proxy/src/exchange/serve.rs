@@ -41,13 +41,21 @@ pub struct HttpSettings {
 /// With its nine bytes of header, such a frame fills three TLS records and no part of a fourth.
 pub const FRAME_SIZE: u32 = 3 * 16_384 - 9;
 
+/// Of all streams of a connection together: 512 whose readers have stopped leave the others room. From half of it
+/// h2 pays for small DATA frames that nobody has read yet, each 256 less its length: some 130,000, at which it
+/// ends the connection.
+pub const CONNECTION_WINDOW: u32 = 64 << 20;
+
+/// Of a request or a response. In HTTP/1 it is also what a connection holds each way while its peer stops.
+pub const LONGEST_HEAD: u32 = 128 << 10;
+
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             stream_window: 1 << 16,
-            connection_window: 1 << 20,
+            connection_window: CONNECTION_WINDOW,
             keep_alive: None,
             is_window_adaptive: false,
             max_concurrent_streams: None,
@@ -151,6 +159,7 @@ where
     let mut builder = http1::Builder::new();
     builder
         .auto_date_header(false)
+        .max_buf_size(LONGEST_HEAD as usize)
         .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(None);
@@ -214,10 +223,8 @@ where
         .initial_connection_window_size(settings.connection_window)
         .adaptive_window(settings.is_window_adaptive)
         .max_concurrent_streams(settings.max_concurrent_streams)
-        .max_frame_size(settings.max_frame_size);
-    if let Some(most) = settings.max_header_list_size {
-        builder.max_header_list_size(most);
-    }
+        .max_frame_size(settings.max_frame_size)
+        .max_header_list_size(settings.max_header_list_size.unwrap_or(LONGEST_HEAD));
     if settings.max_pending_resets.is_some() {
         builder.max_pending_accept_reset_streams(settings.max_pending_resets);
     }

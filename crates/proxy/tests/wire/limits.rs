@@ -67,6 +67,25 @@ async fn a_head_that_never_ends_ends_its_connection() {
 /// A shorter patience than a user would want, so that the test need not have theirs.
 const SHORT: [(&str, &str); 1] = [("HTTP1_HEADER_TIMEOUT", "300ms")];
 
+const LONG: usize = 100 << 10;
+
+#[tokio::test]
+async fn a_long_head_passes_and_one_without_end_is_refused() {
+    for way in Way::ALL {
+        let application = Application::saying(OK).await;
+        let path = Path::open(way, application.address()).await;
+        let asked = |length: usize| {
+            let word = "x".repeat(length);
+            format!("GET / HTTP/1.1\r\nhost: web\r\nnote: {word}\r\nconnection: close\r\n\r\n")
+        };
+        let answer = path.talk(asked(LONG).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{way:?}: {answer}");
+        assert!(application.requests()[0].len() > LONG, "{way:?}");
+        let answer = path.talk(asked(2 * LONG).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{way:?}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn between_requests_a_client_may_rest() {
     for way in [Way::Inbound, Way::Outbound] {

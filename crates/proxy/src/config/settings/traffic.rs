@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::env::{ConfigError, Env};
 use super::super::parse::{self, PortSet};
 use super::DefaultPolicy;
-use crate::exchange::serve::{FRAME_SIZE, HEAD_TIMEOUT};
+use crate::exchange::serve::{CONNECTION_WINDOW, FRAME_SIZE, HEAD_TIMEOUT};
 
 /// What both directions have, each with defaults of its own.
 #[derive(Clone, Debug)]
@@ -131,7 +131,7 @@ impl Http2 {
         let timeout = env.optional(&name("KEEP_ALIVE_TIMEOUT"), parse::duration)?;
         Ok(Self {
             stream_window: window("INITIAL_STREAM_WINDOW_SIZE", 131_072)?,
-            connection_window: window("INITIAL_CONNECTION_WINDOW_SIZE", 1_048_576)?,
+            connection_window: window("INITIAL_CONNECTION_WINDOW_SIZE", CONNECTION_WINDOW)?,
             is_window_adaptive: env.or(&name("ADAPTIVE_FLOW_CONTROL"), parse::boolean, false)?,
             keep_alive: KeepAlive::new(interval, timeout),
             max_concurrent_streams: number("MAX_CONCURRENT_STREAMS")?,
