@@ -40,6 +40,7 @@ lint: setup fmt-check ## ruff, import contracts, sizes, clippy; types and eslint
 	python tools/sizes.py
 	python tools/web.py lint
 	nice cargo clippy -q --locked --workspace --all-targets -- -D warnings
+	nice cargo clippy -q --locked --manifest-path crates/proxy/fuzz/Cargo.toml --no-default-features -- -D warnings
 
 .PHONY: types
 types: setup ## mypy --strict

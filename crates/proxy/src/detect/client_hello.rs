@@ -45,10 +45,10 @@ fn handshake_bytes(bytes: &[u8]) -> Result<Vec<u8>, Stop> {
     let mut handshake = Vec::with_capacity(bytes.len().min(ENOUGH));
     loop {
         let rest = records.0;
-        // Judged byte by byte, so that what is not TLS is known from its first byte.
+        // Judged byte by byte, so that what is not TLS is known from its first byte. The version's
+        // second byte says nothing (RFC 8446, section 5.1).
         let is_record = rest.first().is_none_or(|&kind| kind == HANDSHAKE)
-            && rest.get(1).is_none_or(|&major| major == 3)
-            && rest.get(2).is_none_or(|&minor| minor <= 4);
+            && rest.get(1).is_none_or(|&major| major == 3);
         if !is_record {
             return Err(Stop::Malformed);
         }

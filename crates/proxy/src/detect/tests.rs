@@ -95,6 +95,14 @@ fn the_name_is_found_however_the_hello_is_cut() {
 }
 
 #[test]
+fn a_record_s_version_says_nothing() {
+    let mut hello = in_records(&client_hello("web.example"), 100);
+    hello[2] = 0x0a;
+    hello[5 + 100 + 2] = 0xff;
+    assert_eq!(tls_sni(&hello), Sni::Name("web.example".to_string()));
+}
+
+#[test]
 fn other_hellos() {
     assert_eq!(tls_sni(b"GET / HTTP/1.1\r\n"), Sni::NotTls);
     assert_eq!(tls_sni(b""), Sni::NeedMore);

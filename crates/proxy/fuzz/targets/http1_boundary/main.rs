@@ -4,21 +4,22 @@
 
 mod reference;
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use libfuzzer_sys::fuzz_target;
 use reference::Seen;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tulle_proxy::exchange::body::Body;
-use tulle_proxy::exchange::{framing, serve};
+use tulle_proxy::exchange::prefixed::Prefixed;
+use tulle_proxy::exchange::serve::{self, HttpSettings};
+use tulle_proxy::exchange::framing;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&piece, bytes)) = bytes.split_first() else { return };
@@ -36,14 +37,16 @@ fuzz_target!(|bytes: &[u8]| {
 fn served(bytes: &[u8], piece: usize) -> Vec<Seen> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let handle = move |request: Request<Incoming>| {
         let noted = Arc::clone(&noted);
-        async move { Ok::<_, Infallible>(answer(request, &noted).await) }
-    });
+        async move { answer(request, &noted).await }
+    };
     let io = Pieces { bytes: bytes.to_vec(), at: 0, piece };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime without threads");
-    let _ = runtime.block_on(serve::http1(io, service, std::future::pending()));
+    let io = Prefixed::new(BytesMut::new(), io);
+    let settings = HttpSettings::default();
+    let _ = runtime.block_on(serve::http1(io, handle, &settings, std::future::pending()));
     let seen = seen.lock().expect("nobody panicked with it");
     seen.clone()
 }
