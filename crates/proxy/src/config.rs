@@ -15,8 +15,8 @@ use env::Env;
 pub use parse::{PortSet, duration};
 pub use settings::{
     AccessLogFormat, Admin, Backoff, ControlService, DefaultPolicy, Destination, Direction, Dns,
-    Http2, Identity, Inbound, KeepAlive, LogFormat, Logs, Outbound, Policy, StreamTimeouts, Tap,
-    Trace, Workers,
+    Http2, Identity, Inbound, LogFormat, Logs, Outbound, Policy, StreamTimeouts, Tap, Trace,
+    Workers,
 };
 
 /// Everything the environment says.

@@ -9,4 +9,5 @@ pub mod pods;
 pub mod policies;
 pub mod proxy;
 pub mod serve;
+pub mod sockets;
 pub mod wire;

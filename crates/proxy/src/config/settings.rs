@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use control::{
     ControlService, DefaultPolicy, Destination, Dns, Identity, Policy, StreamTimeouts, Trace,
 };
-pub use traffic::{Backoff, Direction, Http2, Inbound, KeepAlive, Outbound};
+pub use traffic::{Backoff, Direction, Http2, Inbound, Outbound};
 
 use super::MINUTE;
 use super::env::{ConfigError, Env};

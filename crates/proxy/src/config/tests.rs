@@ -118,12 +118,8 @@ fn one_keep_alive_setting_takes_the_default_of_the_other() {
         let config = read(settings).unwrap();
         config.inbound.direction.server.keep_alive
     };
-    let seconds = |interval, timeout| {
-        Some(KeepAlive {
-            interval: Duration::from_secs(interval),
-            timeout: Duration::from_secs(timeout),
-        })
-    };
+    let seconds =
+        |interval, timeout| Some((Duration::from_secs(interval), Duration::from_secs(timeout)));
     let interval = ("INBOUND_SERVER_HTTP2_KEEP_ALIVE_INTERVAL", "30s");
     let timeout = ("INBOUND_SERVER_HTTP2_KEEP_ALIVE_TIMEOUT", "5s");
     assert_eq!(keep_alive(&[]), None);

@@ -8,6 +8,8 @@ use std::time::Duration;
 use linkerd2_proxy_api::destination as pb;
 use linkerd2_proxy_api::net;
 
+use super::policy::limits::duration;
+use crate::exchange::serve;
 use crate::tls::client::Peer;
 use crate::tls::name::Identity;
 
@@ -111,7 +113,7 @@ pub fn endpoint(
         keep_alive: from
             .http2
             .and_then(|h| h.keep_alive)
-            .and_then(|k| Some((k.interval?.try_into().ok()?, k.timeout?.try_into().ok()?))),
+            .and_then(|k| serve::keep_alive(duration(k.interval), duration(k.timeout))),
     })
 }
 
@@ -135,4 +137,37 @@ fn peer(identity: pb::TlsIdentity) -> Option<Peer> {
 pub fn socket_address(from: &net::TcpAddress) -> Option<SocketAddr> {
     let ip = IpAddr::try_from(from.ip?).ok()?;
     Some(SocketAddr::new(ip, u16::try_from(from.port).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_keep_alive_value_takes_the_default_of_the_other() {
+        let told = |interval: Option<i64>, timeout: Option<i64>| {
+            let seconds = |seconds| prost_types::Duration { seconds, nanos: 0 };
+            let keep_alive = pb::http2_client_params::KeepAlive {
+                interval: interval.map(seconds),
+                timeout: timeout.map(seconds),
+                ..Default::default()
+            };
+            let http2 = pb::Http2ClientParams {
+                keep_alive: Some(keep_alive),
+                ..Default::default()
+            };
+            let from = pb::WeightedAddr {
+                addr: Some(SocketAddr::from(([10, 1, 0, 5], 80)).into()),
+                http2: Some(http2),
+                ..Default::default()
+            };
+            let endpoint = endpoint(from, &HashMap::new()).expect("it has an address");
+            let (interval, timeout) = endpoint.keep_alive?;
+            Some((interval.as_secs(), timeout.as_secs()))
+        };
+        assert_eq!(told(None, None), None);
+        assert_eq!(told(Some(30), None), Some((30, 3)));
+        assert_eq!(told(None, Some(5)), Some((10, 5)));
+        assert_eq!(told(Some(30), Some(5)), Some((30, 5)));
+    }
 }

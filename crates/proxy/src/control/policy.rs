@@ -1,7 +1,7 @@
 //! What the policy service says about ports and destinations, as our types. Pure.
 
 pub mod inbound;
-mod limits;
+pub(super) mod limits;
 pub mod outbound;
 mod routes;
 

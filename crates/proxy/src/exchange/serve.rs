@@ -51,6 +51,17 @@ pub const LONGEST_HEAD: u32 = 128 << 10;
 
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often to ask a silent peer, and how long to wait for its answer. None without either; one alone goes with what
+/// the injector sets for the other.
+pub fn keep_alive(
+    interval: Option<Duration>,
+    timeout: Option<Duration>,
+) -> Option<(Duration, Duration)> {
+    interval.or(timeout)?;
+    let interval = interval.unwrap_or(Duration::from_secs(10));
+    Some((interval, timeout.unwrap_or(Duration::from_secs(3))))
+}
+
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {

@@ -105,7 +105,7 @@ fn http2(from: &Http2) -> HttpSettings {
     HttpSettings {
         stream_window: from.stream_window,
         connection_window: from.connection_window,
-        keep_alive: from.keep_alive.map(|k| (k.interval, k.timeout)),
+        keep_alive: from.keep_alive,
         is_window_adaptive: from.is_window_adaptive,
         max_concurrent_streams: from.max_concurrent_streams,
         max_frame_size: from.max_frame_size,

@@ -9,4 +9,5 @@ mod peers;
 mod raw;
 mod reuse;
 mod smuggling;
+mod sockets;
 mod websocket;

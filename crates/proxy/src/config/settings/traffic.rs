@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::env::{ConfigError, Env};
 use super::super::parse::{self, PortSet};
 use super::DefaultPolicy;
-use crate::exchange::serve::{CONNECTION_WINDOW, FRAME_SIZE, HEAD_TIMEOUT};
+use crate::exchange::serve::{self, CONNECTION_WINDOW, FRAME_SIZE, HEAD_TIMEOUT};
 
 /// What both directions have, each with defaults of its own.
 #[derive(Clone, Debug)]
@@ -86,30 +86,14 @@ impl Backoff {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeepAlive {
-    pub interval: Duration,
-    pub timeout: Duration,
-}
-
-impl KeepAlive {
-    /// None without either; one alone goes with what the injector sets for the other.
-    fn new(interval: Option<Duration>, timeout: Option<Duration>) -> Option<Self> {
-        interval.or(timeout)?;
-        Some(Self {
-            interval: interval.unwrap_or(Duration::from_secs(10)),
-            timeout: timeout.unwrap_or(Duration::from_secs(3)),
-        })
-    }
-}
-
 /// How we serve HTTP/2. None leaves the library's own value.
 #[derive(Clone, Copy, Debug)]
 pub struct Http2 {
     pub stream_window: u32,
     pub connection_window: u32,
     pub is_window_adaptive: bool,
-    pub keep_alive: Option<KeepAlive>,
+    /// Interval and time-out.
+    pub keep_alive: Option<(Duration, Duration)>,
     pub max_concurrent_streams: Option<u32>,
     pub max_frame_size: u32,
     pub max_header_list_size: Option<u32>,
@@ -133,7 +117,7 @@ impl Http2 {
             stream_window: window("INITIAL_STREAM_WINDOW_SIZE", 131_072)?,
             connection_window: window("INITIAL_CONNECTION_WINDOW_SIZE", CONNECTION_WINDOW)?,
             is_window_adaptive: env.or(&name("ADAPTIVE_FLOW_CONTROL"), parse::boolean, false)?,
-            keep_alive: KeepAlive::new(interval, timeout),
+            keep_alive: serve::keep_alive(interval, timeout),
             max_concurrent_streams: number("MAX_CONCURRENT_STREAMS")?,
             max_frame_size: number("MAX_FRAME_SIZE")?.unwrap_or(FRAME_SIZE),
             max_header_list_size: number("MAX_HEADER_LIST_SIZE")?,
