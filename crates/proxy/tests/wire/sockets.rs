@@ -1,5 +1,10 @@
 //! How the kernel's side of connections is set up, asked of the kernel.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test may panic as the test may"
+)]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
