@@ -95,6 +95,11 @@ bench: ## The proxy beside its peers; ARGS="--quick" for a look, TULLE_PEER_PROX
 	@python3 tools/prepare.py bench
 	PYTHONPATH=src $(BIN)/python -m bench.sidecars --proxy $(BUILT)/tulle-proxy --generator $(BUILT)/tulle-loadgen $(ARGS)
 
+.PHONY: profile
+profile: ## Count anew what runs often in the proxy, for its optimized builds; after a large change of it
+	@python3 tools/prepare.py bench
+	$(BIN)/python tools/proxy_profile.py
+
 .PHONY: bench-mesh
 bench-mesh: prepare ## Discovery alone, then pod starts and convergence on the current cluster
 	$(PYTEST) -m "apiserver and slow" tests/wire/test_figures.py

@@ -149,7 +149,7 @@ async fn a_thousand_tapped_requests_a_second_cost_little() {
     let tapped = [("TAP_SVC_NAME", TAP)];
     let program = program();
     let proxy = PodProxy::start(&plane, &client_pod, &program, CLIENT, &tapped).await;
-    let _server = PodProxy::start(&plane, &server_pod, &program, SERVER, &[]).await;
+    let server = PodProxy::start(&plane, &server_pod, &program, SERVER, &[]).await;
     let keys = Proxy::keys(&plane, TAP);
     let watcher = Watcher::start(tap_pod.entrance(), keys, client_pod.address(4190));
     let plan = Plan {
@@ -179,6 +179,10 @@ async fn a_thousand_tapped_requests_a_second_cost_little() {
     }
     let outcome = tokio::task::spawn_blocking(move || load.join()).await;
     let outcome = outcome.unwrap().unwrap();
+    // A program that counts what runs in it writes that when it ends.
+    drop(watcher);
+    proxy.end().await;
+    server.end().await;
     let [untapped, tapped] = sides;
     let each = |side: &Side| side.cpu as f64 / side.requests as f64 / 1_000.0;
     let ratio = each(&tapped) / each(&untapped);

@@ -294,6 +294,16 @@ impl PodProxy {
         seen.await
     }
 
+    /// Asked to end, as the kubelet does it, and gone.
+    pub async fn end(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+        client::until(&format!("{} has ended", self.name), async || {
+            self.child.try_wait().expect("it is our child")
+        })
+        .await;
+    }
+
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
