@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import json
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -169,12 +169,12 @@ def command(
     asked = tap_target(words, namespace)
     wanted = filters(options, namespace)
     archive = Archive()
-    if output == "har":  # it is written in the end, however that comes
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
     with_headers = output not in (None, "wide")
     stream = events(place, asked, wanted, extract_headers=with_headers)
+    following = _follow(stream, seconds, _writer(output, archive))
     with suppress(KeyboardInterrupt):
-        run(_follow(stream, seconds, _writer(output, archive)))
+        # An archive is written in the end, however that comes.
+        run(_until_terminated(following) if output == "har" else following)
     if output == "har":
         _write(archive)
 
@@ -213,6 +213,15 @@ async def _follow(
                 show(event)
     except TimeoutError:
         return
+
+
+async def _until_terminated(following: Coroutine[Any, Any, None]) -> None:
+    """An exception out of a signal could come amid the event loop's own work, and be lost."""
+    task = asyncio.ensure_future(following)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 def _write(archive: Archive) -> None:
