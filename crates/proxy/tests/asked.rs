@@ -1,7 +1,5 @@
 //! Time-outs and retries that a request asks for itself by `l5d-` headers, with and without its policy's leave.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http::Request;
 use linkerd2_proxy_api::outbound;
@@ -10,13 +8,7 @@ use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Endpoint, detected_with, grpc_with};
 use tulle_testkit::proxy::Proxy;
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
+use tulle_testkit::shop::{CLIENT, WEB, cluster_ip};
 
 struct Shop {
     plane: ControlPlane,

@@ -1,6 +1,5 @@
 //! An endpoint that fails again and again is left alone, probed, and taken back.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tulle_testkit::client;
@@ -8,13 +7,7 @@ use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Endpoint, consecutive_failures, detected_with};
 use tulle_testkit::proxy::Proxy;
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
+use tulle_testkit::shop::{CLIENT, WEB, cluster_ip};
 
 async fn start(backoff: Duration) -> (ControlPlane, Proxy, Service) {
     let plane = ControlPlane::start().await;

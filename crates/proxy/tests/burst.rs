@@ -16,8 +16,8 @@ use tulle_testkit::client;
 use tulle_testkit::control::ControlPlane;
 use tulle_testkit::pods::{Node, PodProxy};
 use tulle_testkit::serve;
+use tulle_testkit::shop::SERVER;
 
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 const REQUEST: &[u8] = b"POST / HTTP/1.1\r\nhost: web\r\ncontent-length: 8192\r\n\r\n";
 const BODY: [u8; 8192] = [b'x'; 8192];
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";

@@ -1,21 +1,12 @@
 //! Two proxies, a control plane and an application: what a meshed request looks like.
 
-use std::net::SocketAddr;
-
 use http::Request;
 use tulle_testkit::client;
 use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Clients, Endpoint, server};
 use tulle_testkit::proxy::Proxy;
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
+use tulle_testkit::shop::{CLIENT, SERVER, WEB, cluster_ip};
 
 struct Mesh {
     plane: ControlPlane,

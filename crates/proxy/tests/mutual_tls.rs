@@ -8,9 +8,7 @@ use tulle_proxy::tls::keys::{Keys, anchors};
 use tulle_proxy::tls::name::Identity;
 use tulle_proxy::tls::server;
 use tulle_testkit::certificates::{Authority, Leaf};
-
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
+use tulle_testkit::shop::{CLIENT, SERVER};
 
 fn keys(authority: &Authority, name: &str, is_certified: bool) -> Keys {
     let Leaf {

@@ -15,11 +15,9 @@ use tulle_testkit::control::ControlPlane;
 use tulle_testkit::echo;
 use tulle_testkit::pods::{Node, Pod, PodProxy};
 use tulle_testkit::policies::{self, Clients, Endpoint};
+use tulle_testkit::shop::{CLIENT, SERVER, WEB};
 
-const WEB: &str = "web.shop.svc.cluster.local:80";
 const STORE: &str = "store.shop.svc.cluster.local:6379";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 
 const HTTP_PORT: u16 = 8080;
 const OPAQUE_PORT: u16 = 6379;

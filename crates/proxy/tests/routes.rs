@@ -18,14 +18,9 @@ use tulle_testkit::echo;
 use tulle_testkit::policies::{Endpoint, balanced, detected_with, grpc_with};
 use tulle_testkit::proxy::Proxy;
 use tulle_testkit::serve;
+use tulle_testkit::shop::{CLIENT, WEB, cluster_ip};
 
-const WEB: &str = "web.shop.svc.cluster.local:80";
 const CANARY: &str = "canary.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 struct Shop {
     plane: ControlPlane,

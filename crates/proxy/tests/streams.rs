@@ -12,17 +12,10 @@ use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Clients, Endpoint, grpc_with, server};
 use tulle_testkit::proxy::Proxy;
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
+use tulle_testkit::shop::{CLIENT, SERVER, WEB, cluster_ip};
 
 /// Far less than the ten seconds that detection by time-out would take.
 const AT_ONCE: Duration = Duration::from_secs(3);
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 /// Two proxies, and an endpoint behind the second one at `application`.
 async fn mesh(application: SocketAddr) -> (ControlPlane, Proxy, Proxy, Service) {

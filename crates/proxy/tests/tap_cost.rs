@@ -26,10 +26,8 @@ use tulle_testkit::load::{self, Plan};
 use tulle_testkit::pods::{Node, PodProxy};
 use tulle_testkit::policies::Endpoint;
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::shop::{CLIENT, SERVER, WEB};
 
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 const TAP: &str = "tap.tulle-viz.serviceaccount.identity.tulle.cluster.local";
 
 const RATE: u64 = 1_000;

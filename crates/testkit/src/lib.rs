@@ -9,5 +9,6 @@ pub mod pods;
 pub mod policies;
 pub mod proxy;
 pub mod serve;
+pub mod shop;
 pub mod sockets;
 pub mod wire;

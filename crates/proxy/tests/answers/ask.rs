@@ -4,6 +4,7 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+pub use tulle_testkit::shop::{CLIENT, SERVER, WEB, cluster_ip};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
@@ -18,16 +19,8 @@ use tulle_proxy::tls::client::{Peer, connect};
 use tulle_proxy::tls::keys::Keys;
 use tulle_proxy::tls::name::Identity;
 
-pub const WEB: &str = "web.shop.svc.cluster.local:80";
-pub const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-pub const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
-
 /// Longer than this no answer may take; nothing here waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-pub fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 pub fn elsewhere() -> http_route::RequestRedirect {
     http_route::RequestRedirect {

@@ -1,6 +1,5 @@
 //! Balancers and the queues in front of them, the proxy's own clients of the control plane among them.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,15 +12,9 @@ use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Endpoint, default_metadata, detected, http_route, outbound_policy};
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::shop::{CLIENT, WEB, cluster_ip};
 
 use super::{nobody, shows};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 struct Shop {
     plane: ControlPlane,

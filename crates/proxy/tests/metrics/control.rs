@@ -8,11 +8,9 @@ use tulle_testkit::control::ControlPlane;
 use tulle_testkit::echo;
 use tulle_testkit::policies::Endpoint;
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::shop::{CLIENT, WEB};
 
 use super::shows;
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
 
 #[tokio::test]
 async fn an_answer_is_timed_when_it_begins_and_counted_when_it_ends() {

@@ -13,10 +13,9 @@ use tulle_testkit::control::ControlPlane;
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Clients, default_metadata, inbound_server, server};
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::shop::SERVER;
 
 use super::nobody;
-
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 
 struct Pod {
     plane: ControlPlane,

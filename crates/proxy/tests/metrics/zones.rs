@@ -8,9 +8,8 @@ use tulle_testkit::control::ControlPlane;
 use tulle_testkit::echo;
 use tulle_testkit::policies::Endpoint;
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::shop::{CLIENT, WEB};
 
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
 const COST: &str = "outbound_tcp_transfer_cost_bytes_total";
 
 /// Says so much to whoever answers with "hello" first, and hears it again.

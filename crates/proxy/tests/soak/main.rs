@@ -5,7 +5,6 @@
 
 mod judge;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,19 +14,13 @@ use tulle_testkit::echo;
 use tulle_testkit::load::{self, Plan};
 use tulle_testkit::pods::{Node, Pod, PodProxy};
 use tulle_testkit::policies::Endpoint;
+use tulle_testkit::shop::{CLIENT, SERVER, WEB, cluster_ip};
 
-const WEB: &str = "web.shop.svc.cluster.local:80";
-const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 const BACKENDS: u8 = 4;
 const PORT: u16 = 8080;
 
 /// A removed endpoint must have been forgotten by then.
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 fn number(variable: &str, default: u64) -> u64 {
     let text = std::env::var(variable).ok();

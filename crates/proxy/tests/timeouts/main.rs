@@ -32,14 +32,10 @@ use tulle_testkit::control::ControlPlane;
 use tulle_testkit::echo;
 use tulle_testkit::policies::{Endpoint, detected_with};
 use tulle_testkit::proxy::Proxy;
+use tulle_testkit::shop::{WEB, cluster_ip};
 
-const WEB: &str = "web.shop.svc.cluster.local:80";
 const NAME: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
 const TAP: &str = "tap.tulle-viz.serviceaccount.identity.tulle.cluster.local";
-
-fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 fn seconds(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64()

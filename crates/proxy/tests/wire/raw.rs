@@ -11,17 +11,10 @@ use tulle_testkit::control::{ControlPlane, Service};
 use tulle_testkit::policies::Endpoint;
 use tulle_testkit::proxy::Proxy;
 use tulle_testkit::serve::{self, Running};
-
-pub const WEB: &str = "web.shop.svc.cluster.local:80";
-pub const CLIENT: &str = "client.shop.serviceaccount.identity.tulle.cluster.local";
-pub const SERVER: &str = "web.shop.serviceaccount.identity.tulle.cluster.local";
+pub use tulle_testkit::shop::{CLIENT, SERVER, WEB, cluster_ip};
 
 /// Longer than this no read in a test may take; nothing here waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-pub fn cluster_ip() -> SocketAddr {
-    SocketAddr::from(([10, 96, 0, 7], 80))
-}
 
 /// Where the proxy stands between client and application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
