@@ -81,8 +81,9 @@ class Packer:
         target = binaries.target_folder(self.cache)
         if self.is_building:
             with process.step(f"cargo build --profile {self.profile} of {', '.join(packages)}"):
-                profile = binaries.profile(ROOT, self.cache)
-                flags = (f"-Cprofile-use={profile}",) if self.profile == "release" else ()
+                flags = []
+                if self.profile == "release":
+                    flags.append(f"-Cprofile-use={binaries.profile(ROOT, self.cache)}")
                 binaries.build(packages, self.profile, ROOT, target, flags)
         built = binaries.built(packages, self.profile, target)
 

@@ -22,6 +22,12 @@ def keyed(objects):
     return found
 
 
+def both(helms, ours):
+    """The same by Helm and by the command line, without Namespace and hook."""
+    ours = [item for item in ours if item["kind"] != "Namespace"]
+    return keyed(item for item in helms if not is_hook(item)), keyed(ours)
+
+
 def assert_same(helms, ours):
     """Says of each object that is not the same in which lines."""
     texts = [json.dumps(items, indent=1, sort_keys=True).splitlines() for items in (helms, ours)]

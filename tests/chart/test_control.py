@@ -6,7 +6,7 @@ from random import Random
 import pytest
 import yaml
 
-from tests.chart.drawn import another, assert_same, is_hook, keyed, merge, tree
+from tests.chart.drawn import another, assert_same, both, merge, tree
 from tulle import names
 from tulle.install import charts, own_namespace
 from tulle.install.anchors import make_issuer, verify_serving
@@ -144,36 +144,32 @@ def by_command_line(tmp_path, values, namespace=CHART):
     return render(found, certificates(found, namespace, NOW), namespace, maker="helm")
 
 
-def both(drawn, tmp_path, values, namespace=CHART):
-    """The same by Helm and by the command line, without Namespace and hook."""
-    helms = [item for item in drawn(CHART, values, "--namespace", namespace) if not is_hook(item)]
-    ours = [
-        item for item in by_command_line(tmp_path, values, namespace) if item["kind"] != "Namespace"
-    ]
-    return keyed(helms), keyed(ours)
+def rendered(drawn, tmp_path, values, namespace=CHART):
+    helms = drawn(CHART, values, "--namespace", namespace)
+    return both(helms, by_command_line(tmp_path, values, namespace))
 
 
 def test_the_defaults(drawn, tmp_path):
-    helms, ours = both(drawn, tmp_path, IDENTITY)
+    helms, ours = rendered(drawn, tmp_path, IDENTITY)
     assert len(ours) > 25
     assert_same(helms, ours)
 
 
 def test_another_namespace(drawn, tmp_path):
-    helms, ours = both(drawn, tmp_path, IDENTITY, "mesh")
+    helms, ours = rendered(drawn, tmp_path, IDENTITY, "mesh")
     assert_same(helms, ours)
 
 
 @pytest.mark.parametrize("more", [{}, {"cniEnabled": True}, {"proxy": {"nativeSidecar": False}}])
 def test_high_availability(drawn, tmp_path, more):
     values = merge(merge(charts.high_availability_values(), IDENTITY), more)
-    helms, ours = both(drawn, tmp_path, values)
+    helms, ours = rendered(drawn, tmp_path, values)
     assert_same(helms, ours)
 
 
 @pytest.mark.parametrize("path", DEFAULTS)
 def test_each_value_alone(drawn, tmp_path, path):
-    helms, ours = both(drawn, tmp_path, setting(path))
+    helms, ours = rendered(drawn, tmp_path, setting(path))
     assert_same(helms, ours)
 
 
@@ -186,7 +182,7 @@ def test_all_values_together(drawn, tmp_path, form):
     merge(values, {"identity": {"externalCA": False, "issuer": {"scheme": "linkerd.io/tls"}}})
     merge(values, IDENTITY)
     merge(values, {"cniEnabled": False, "proxy": {"nativeSidecar": True}})
-    helms, ours = both(drawn, tmp_path, merge(values, form))
+    helms, ours = rendered(drawn, tmp_path, merge(values, form))
     assert_same(helms, ours)
 
 
@@ -201,7 +197,7 @@ def test_some_values_together_and_some_empty(drawn, tmp_path, seed):
         can_be_empty = path not in NEVER_EMPTY and isinstance(default, str | list | dict)
         empty = can_be_empty and random.random() < 0.5
         merge(values, tree(path, type(default)() if empty else setting_of(path)))
-    helms, ours = both(drawn, tmp_path, values)
+    helms, ours = rendered(drawn, tmp_path, values)
     assert_same(helms, ours)
 
 
@@ -210,13 +206,13 @@ def test_numbers_stand_for_their_text_and_a_text_for_a_list_of_it(drawn, tmp_pat
         "linkerdVersion": 7,
         "proxy": {"resources": {"cpu": {"limit": 2}}, "metrics": {"dropLabels": "pod"}},
     }
-    helms, ours = both(drawn, tmp_path, merge(values, IDENTITY))
+    helms, ours = rendered(drawn, tmp_path, merge(values, IDENTITY))
     assert_same(helms, ours)
 
 
 def test_what_is_nothing_is_empty(drawn, tmp_path):
     values = {"priorityClassName": None, "tolerations": None, "proxy": {"accessLog": None}}
-    helms, ours = both(drawn, tmp_path, merge(values, IDENTITY))
+    helms, ours = rendered(drawn, tmp_path, merge(values, IDENTITY))
     assert_same(helms, ours)
 
 

@@ -5,7 +5,7 @@ import yaml
 from charting.marks import leaves
 from cryptography import x509
 
-from tests.chart.drawn import another, assert_same, is_hook, keyed, merge, tree
+from tests.chart.drawn import another, assert_same, both, merge, tree
 from tulle.install import charts, own_namespace
 from tulle.install.plan import Given
 from tulle.install.values import FREE_MAPS
@@ -33,28 +33,24 @@ def by_command_line(tmp_path, values, namespace=CHART):
     return render(found, namespace, {}, maker="helm")
 
 
-def both(drawn, tmp_path, values, namespace=CHART):
-    """The same by Helm and by the command line, without Namespace and hook."""
-    helms = [item for item in drawn(CHART, values, "--namespace", namespace) if not is_hook(item)]
-    ours = [
-        item for item in by_command_line(tmp_path, values, namespace) if item["kind"] != "Namespace"
-    ]
-    return keyed(helms), keyed(ours)
+def rendered(drawn, tmp_path, values, namespace=CHART):
+    helms = drawn(CHART, values, "--namespace", namespace)
+    return both(helms, by_command_line(tmp_path, values, namespace))
 
 
 def test_the_defaults(drawn, tmp_path):
-    helms, ours = both(drawn, tmp_path, {})
+    helms, ours = rendered(drawn, tmp_path, {})
     assert len(ours) > 40
     assert_same(helms, ours)
 
 
 def test_another_namespace(drawn, tmp_path):
-    helms, ours = both(drawn, tmp_path, {}, "mesh")
+    helms, ours = rendered(drawn, tmp_path, {}, "mesh")
     assert_same(helms, ours)
 
 
 def test_high_availability(drawn, tmp_path):
-    helms, ours = both(drawn, tmp_path, charts.viz_high_availability_values())
+    helms, ours = rendered(drawn, tmp_path, charts.viz_high_availability_values())
     assert_same(helms, ours)
 
 
@@ -64,7 +60,7 @@ def test_each_value_alone(drawn, tmp_path, path):
     values = tree(path, LEGAL.get(path, another(defaults[path])))
     if path == "prometheus.enabled":
         values["prometheusUrl"] = "http://elsewhere:9090"
-    helms, ours = both(drawn, tmp_path, values)
+    helms, ours = rendered(drawn, tmp_path, values)
     assert_same(helms, ours)
 
 
@@ -74,7 +70,7 @@ def test_all_values_together_and_all_empty_ones(drawn, tmp_path):
     for path in PATHS:
         if path != "prometheus.enabled":
             merge(everything, tree(path, LEGAL.get(path, another(defaults[path]))))
-    helms, ours = both(drawn, tmp_path, everything)
+    helms, ours = rendered(drawn, tmp_path, everything)
     assert_same(helms, ours)
     nothing = {}
     for path in PATHS:
@@ -83,13 +79,13 @@ def test_all_values_together_and_all_empty_ones(drawn, tmp_path):
                 nothing,
                 tree(path, None if isinstance(defaults[path], str) else type(defaults[path])()),
             )
-    helms, ours = both(drawn, tmp_path, nothing)
+    helms, ours = rendered(drawn, tmp_path, nothing)
     assert_same(helms, ours)
 
 
 def test_numbers_stand_for_their_text_and_a_text_for_a_list_of_it(drawn, tmp_path):
     values = {"controllerImageVersion": 12, "tap": {"ignoreHeaders": "cookie"}}
-    helms, ours = both(drawn, tmp_path, values)
+    helms, ours = rendered(drawn, tmp_path, values)
     assert_same(helms, ours)
 
 

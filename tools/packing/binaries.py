@@ -4,6 +4,7 @@ import hashlib
 import lzma
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from packing.process import ToolFailed, run
@@ -44,21 +45,12 @@ def profile(root: Path, cache: Path) -> Path:
 
 
 def build(
-    packages: tuple[str, ...], profile: str, root: Path, target: Path, flags: tuple[str, ...] = ()
+    packages: tuple[str, ...], profile: str, root: Path, target: Path, flags: Sequence[str] = ()
 ) -> None:
     """Leaves to cargo to know what has changed."""
     named = [word for package in packages for word in ("--package", package)]
-    command = [
-        "nice",
-        "cargo",
-        "build",
-        "--locked",
-        "--profile",
-        profile,
-        "--target",
-        TARGET,
-        *named,
-    ]
+    command = ["nice", "cargo", "build", "--locked", "--profile", profile, *named]
+    command += ["--target", TARGET]
     for key, value in QUICK.items():
         command += ["--config", f"profile.quick.{key}={value}"]
     given = {

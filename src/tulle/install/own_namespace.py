@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import RBAC, Place, component_command
+from tulle.install.objects import RBAC, Place, component_command, unprivileged
 from tulle.install.rbac import rule
 from tulle.k8s.client import Client
 
@@ -51,14 +51,7 @@ def _pod(namespace: Json, image: str, values: Json, user: int) -> Json:
         "imagePullPolicy": values["imagePullPolicy"],
         "command": component_command("tulle.install.own_namespace"),
         "args": [metadata["name"], f"--labels={labels}", *marks],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "runAsUser": user,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": unprivileged(user),
     }
     spec: Json = {
         "serviceAccountName": NAME,

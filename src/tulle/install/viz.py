@@ -10,7 +10,7 @@ from tulle import names
 from tulle.install import charts, viz_metrics, viz_prometheus, viz_tap, viz_web
 from tulle.install.objects import secret
 from tulle.install.plan import Given, layered
-from tulle.install.validate import DURATION
+from tulle.install.validate import DURATION, at
 from tulle.install.values import BadValue, merge
 from tulle.install.viz_objects import Viz, VizPlace
 
@@ -52,7 +52,7 @@ def values_from(given: Given, control: Json, stored: Json | None = None) -> Json
 def _validate(values: Json) -> None:
     prometheus = values["prometheus"]
     for path in DURATIONS:
-        text = prometheus[path.removeprefix("prometheus.")]
+        text = at(values, path)
         if not DURATION.match(text):
             raise BadValue(f"{path}: {text!r} is not a duration such as 10s or 6h")
     for name in values["tap"]["ignoreHeaders"]:

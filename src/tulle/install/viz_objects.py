@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import LIVENESS_SECONDS, RBAC, Place
+from tulle.install.objects import LIVENESS_SECONDS, RBAC, Place, unprivileged
 from tulle.install.rbac import cluster_role_name
 
 Json = dict[str, Any]
@@ -204,7 +204,10 @@ def _container(values: Json, component: VizComponent) -> Json:
             **_probe(component.live, period=10, failures=3),
             "timeoutSeconds": LIVENESS_SECONDS,
         },
-        "securityContext": _unprivileged(values["defaultUID"], values["defaultGID"]),
+        "securityContext": {
+            **unprivileged(values["defaultUID"]),
+            "runAsGroup": values["defaultGID"],
+        },
     }
     if component.environment:
         found["env"] = [{"name": key, "value": text} for key, text in component.environment.items()]
@@ -217,18 +220,6 @@ def _container(values: Json, component: VizComponent) -> Json:
     if component.resources:
         found["resources"] = component.resources
     return found
-
-
-def _unprivileged(user: int, group: int) -> Json:
-    return {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-        "runAsGroup": group,
-        "runAsNonRoot": True,
-        "runAsUser": user,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
 
 
 def _probe(at: tuple[str, int | str], *, period: int, failures: int) -> Json:

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tulle import names
-from tulle.install.objects import LIVENESS_SECONDS, Place, component_command
+from tulle.install.objects import LIVENESS_SECONDS, Place, component_command, unprivileged
 from tulle.install.values import BadValue
 from tulle.install.webhooks import renews_certificate
 
@@ -252,14 +252,7 @@ def disruption_budget(place: Place, component: Component, values: Json) -> Json:
 
 
 def _unprivileged(user: int, group: int) -> Json:
-    found: Json = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-        "runAsNonRoot": True,
-        "runAsUser": user,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
+    found = unprivileged(user)
     if group > 0:
         found["runAsGroup"] = group
     return found
